@@ -1,0 +1,242 @@
+"""What comes in, what goes out: the raw event of the edge, the row of the store, the outcome.
+
+A `RawEvent` lives in memory between the reading of the socket and one call of
+`anonymize.pipeline.anonymize`; its `repr` shows nothing, so that no log line, traceback or
+exception message can carry it. A `Row` is the only thing that the spool accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+
+class Basis(StrEnum):
+    """The ground on which an event is measured; decided before anything else is computed."""
+
+    CONSENT = "consent"
+    EXEMPT = "exempt"
+    NONE = "none"
+
+
+class Purpose(StrEnum):
+    """What a row may be used for. A row carries the purposes that the person agreed to."""
+
+    AUDIENCE = "audience"
+    PRODUCT = "product"
+    ATTRIBUTION = "attribution"
+    ACCOUNT = "account"
+
+
+class Reason(StrEnum):
+    """Why an event left no row. The same word stands in responses, tallies, pages and docs.
+
+    The first group is dropped: the event was well-formed and is not kept, by policy.
+    The second is rejected: the sender made a mistake and `pointer` says where.
+    """
+
+    OBJECTED = "objected"  # Sec-GPC, DNT, opt-out or a recorded objection
+    UNSUPPORTED_TYPE = "unsupported_type"  # Segment's `group`, `alias` and unknown types
+    NO_TRAITS = "no_traits"  # `identify` alone: traits are not stored
+    WRONG_HOSTNAME = "wrong_hostname"  # the page is not on the site that the key belongs to
+    ASSET = "asset"  # log import: an image, script or style sheet
+    NOT_A_VIEW = "not_a_view"  # log import: a method other than GET, or a failed request
+    DAY_FINAL = "day_final"  # the day's release is final and never computed again
+    TOO_OLD = "too_old"  # older than the late window
+
+    MISSING_FIELD = "missing_field"
+    WRONG_TYPE = "wrong_type"
+    TOO_LONG = "too_long"
+    TOO_MANY = "too_many"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+    BAD_NUMBER = "bad_number"
+    BAD_TIMESTAMP = "bad_timestamp"
+    BAD_URL = "bad_url"
+    UNPARSABLE_LINE = "unparsable_line"  # log import
+
+
+DROPS = frozenset(
+    {
+        Reason.OBJECTED,
+        Reason.UNSUPPORTED_TYPE,
+        Reason.NO_TRAITS,
+        Reason.WRONG_HOSTNAME,
+        Reason.ASSET,
+        Reason.NOT_A_VIEW,
+        Reason.DAY_FINAL,
+        Reason.TOO_OLD,
+    }
+)
+
+
+class _Sealed:
+    """Hides every value from `repr`, and so from logs and tracebacks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RawRequest(_Sealed):
+    """What every event of one HTTP request shares.
+
+    `address` is the client's address as text, after the trusted hops; None when unknown.
+    `gpc` and `dnt` are the header values as they came, '' when absent.
+    `sdk` is true when a write key came with an app's or server's SDK, whose user agent is a
+    library's and says nothing of a browser (and must not be taken for a bot's).
+    """
+
+    received: datetime
+    address: str | None = None
+    user_agent: str = ""
+    gpc: str = ""
+    dnt: str = ""
+    sdk: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RawConsent(_Sealed):
+    """What the event says of the person's choice. Nothing set is no consent."""
+
+    categories: Mapping[str, bool] = field(default_factory=dict)
+    analytics_storage: Literal["granted", "denied"] | None = None
+    tc_string: str | None = None
+    gpc: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RawEvent(_Sealed):
+    """One event as its client sent it, whichever wire format it came in.
+
+    Times are aware datetimes; `occurred` and `sent` are the client's clock. `engagement` is in
+    milliseconds, `scroll` in per cent, sizes in bytes, `battery` from 0 to 1.
+    """
+
+    request: RawRequest
+    name: str
+    message_id: str | None = None
+    occurred: datetime | None = None
+    sent: datetime | None = None
+    consent: RawConsent = RawConsent()
+    child_directed: bool = False
+    anonymous_id: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    url: str | None = None
+    referrer: str | None = None
+    campaign: Mapping[str, str] = field(default_factory=dict)
+    engagement: int | None = None
+    scroll: int | None = None
+    props: Mapping[str, Any] = field(default_factory=dict)
+    revenue: float | None = None
+    currency: str | None = None
+    language: str | None = None
+    screen_name: str | None = None
+    screen_width: int | None = None
+    screen_height: int | None = None
+    app_name: str | None = None
+    app_version: str | None = None
+    app_build: str | None = None
+    os_name: str | None = None
+    os_version: str | None = None
+    device_type: str | None = None
+    device_model: str | None = None
+    memory_total: int | None = None
+    storage_total: int | None = None
+    battery: float | None = None
+    connection: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One stored event: a line of a spool segment and a row of the table `events`.
+
+    Field names are column names, and `store/migrations` says what each holds. Which of them a
+    basis may fill is the matrix (`anonymize/matrix.py`). Pseudonyms are decimal text because
+    JSON has no 128-bit integers. Defaults equal the table's, so a missing key is an empty column.
+    """
+
+    # identity of the row
+    site: int
+    day: str  # local day of the site, YYYY-MM-DD
+    time: int  # Unix seconds; the start of the hour where only the hour is kept
+    received: int  # Unix seconds, as coarse as `time`: decides which duplicate came first
+    event_id: int  # keyed MAC of the message id, or random where there is none
+    basis: Basis
+    purposes: tuple[Purpose, ...]
+    expires: str  # the day on which the row must be gone, YYYY-MM-DD
+    bot: str = ""  # '' or the kind: 'bot', 'spam'
+    # pseudonyms
+    visitor: str = "0"
+    user: str = "0"
+    visit: int = 0
+    # what happened
+    name: str
+    hostname: str = ""
+    page: str = ""
+    engagement: int = 0
+    scroll: int = 0
+    props: dict[str, str] = {}
+    revenue: str = "0"
+    currency: str = ""
+    # where from
+    referrer: str = ""
+    source: str = ""
+    channel: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_content: str = ""
+    utm_term: str = ""
+    country: str = ""
+    region: str = ""
+    city: str = ""
+    language: str = ""
+    # with what
+    device: str = ""
+    browser: str = ""
+    browser_version: str = ""
+    os: str = ""
+    os_version: str = ""
+    screen_size: str = ""
+    model: str = ""
+    memory: str = ""
+    storage: str = ""
+    battery: str = ""
+    connection: str = ""
+    app: str = ""
+    app_version: str = ""
+    app_build: str = ""
+    screen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The event became a row."""
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The event was well-formed and is not kept."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The event is malformed; `pointer` is the JSON pointer (RFC 6901) of the field."""
+
+    reason: Reason
+    pointer: str = ""
+
+
+Outcome = Accepted | Dropped | Rejected

@@ -1,0 +1,127 @@
+"""The control database: sites, people, release pointers, imports. Never raw input.
+
+SQLite in the home by default, PostgreSQL where there are several nodes. The schema is Alembic's
+(`control/migrations`); the tables below are its only description in code.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
+
+metadata = MetaData()
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("domain", String(253), nullable=False, unique=True),
+    Column("write_key", String(32), nullable=False, unique=True),
+    Column("timezone", String(64), nullable=False),
+    Column("policy", String(8), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("k", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# Which version of a day is shown. `state` is open, provisional or final; a final day is never
+# computed again.
+released_days = Table(
+    "released_days",
+    metadata,
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("computed_at", DateTime(timezone=True), nullable=False),
+)
+
+# One number for every computation of a day, so that versions never repeat.
+release_runs = Table(
+    "release_runs",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=True),
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Days that an operator's import has filled: final as soon as its segments are loaded.
+imported_days = Table(
+    "imported_days",
+    metadata,
+    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("imported_at", DateTime(timezone=True), nullable=False),
+)
+
+# One runner at a time of each kind of work, whichever process it lives in.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("purpose", String(500), nullable=False),
+    Column("until", Date),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("disabled", Boolean, nullable=False, default=False),
+)
+
+# A one-time link holds 128 random bits; only their SHA-256 is kept.
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+)
+
+
+def open_control(url: str) -> Engine:
+    """Connects and brings the schema up to date. SQLite waits for a lock instead of failing."""
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def pragmas(connection, _record):  # type: ignore[no-untyped-def]
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # Two processes that start together must not both create the tables.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return engine

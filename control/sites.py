@@ -1,0 +1,180 @@
+"""The sites and apps that are measured, as every other room sees them."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+from hashids import Hashids
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.engine import Row as SqlRow
+
+from control.database import sites
+
+POLICIES = ("opt-in", "exempt")
+_PUBLIC = Hashids(salt="discreet/site", min_length=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One website or app.
+
+    `policy` says what holds when a person has stated no choice: `opt-in` (nothing personal) or
+    `exempt` (audience measurement without consent, where law allows). `k` is the smallest number
+    of persons a published cell may stand for.
+    """
+
+    id: int
+    domain: str
+    write_key: str
+    timezone: str
+    policy: str
+    country: str
+    k: int
+
+    @property
+    def public_id(self) -> str:
+        """Short number for people to read out; no secret."""
+        return str(_PUBLIC.encode(self.id))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class SiteError(ValueError):
+    """A setting of a site that cannot be: the message says which and why."""
+
+
+def check(domain: str, timezone: str, policy: str, country: str, k: int) -> str:
+    """Returns the domain normalised; raises `SiteError` naming the bad setting."""
+    domain = domain.strip().lower().removeprefix("https://").removeprefix("http://").rstrip("/")
+    host, _, port = domain.partition(":")
+    labels = host.split(".")
+    if (
+        not domain
+        or len(domain) > 253
+        or (port and not port.isdigit())
+        or any(
+            not label
+            or len(label) > 63
+            or not label.isascii()
+            or not label.replace("-", "").replace("_", "").isalnum()
+            for label in labels
+        )
+    ):
+        raise SiteError(f"domain: {domain!r} is not a host name such as example.com")
+    if timezone not in available_timezones():
+        raise SiteError(f"timezone: {timezone!r} is not an IANA time zone such as Europe/Brussels")
+    if policy not in POLICIES:
+        raise SiteError(f"policy: {policy!r} is neither of {', '.join(POLICIES)}")
+    if len(country) != 2 or not country.isascii() or not country.isalpha():
+        raise SiteError(f"country: {country!r} is not an ISO 3166-1 code such as BE")
+    if k < 3:
+        raise SiteError(f"k: {k} is below 3, the least that hides anybody")
+    return domain
+
+
+class Sites:
+    """Sites in the control database. Reads are cached for `ttl` seconds on the collector's path."""
+
+    def __init__(
+        self, engine: Engine, ttl: float = 2.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._ttl = ttl
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._all: tuple[Site, ...] = ()
+        self._by_key: dict[str, Site] = {}
+        self._by_domain: dict[str, Site] = {}
+
+    def add(
+        self, domain: str, timezone: str, policy: str, country: str, k: int = 10
+    ) -> Site:
+        """Raises `SiteError` for a bad setting or a domain that exists already."""
+        domain = check(domain, timezone, policy, country.upper(), k)
+        with self._engine.begin() as connection:
+            if connection.execute(select(sites.c.id).where(sites.c.domain == domain)).first():
+                raise SiteError(f"domain: {domain} exists already")
+            connection.execute(
+                insert(sites).values(
+                    domain=domain,
+                    write_key=secrets.token_hex(16),
+                    timezone=timezone,
+                    policy=policy,
+                    country=country.upper(),
+                    k=k,
+                    created_at=datetime.now(UTC),
+                )
+            )
+        self.forget()
+        site = self.by_domain(domain)
+        assert site is not None  # noqa: S101  just inserted in a committed transaction
+        return site
+
+    def set(self, site: Site, **changes: str | int) -> Site:
+        """Changes timezone, policy, country or k. Raises `SiteError`."""
+        new = {
+            "timezone": site.timezone, "policy": site.policy, "country": site.country, "k": site.k,
+        } | changes
+        check(site.domain, str(new["timezone"]), str(new["policy"]), str(new["country"]), int(new["k"]))
+        with self._engine.begin() as connection:
+            connection.execute(update(sites).where(sites.c.id == site.id).values(**new))
+        self.forget()
+        changed = self.by_domain(site.domain)
+        assert changed is not None  # noqa: S101  the row cannot have gone in between
+        return changed
+
+    def remove(self, site: Site) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(delete(sites).where(sites.c.id == site.id))
+        self.forget()
+
+    def all(self) -> tuple[Site, ...]:
+        self._refresh()
+        return self._all
+
+    def by_write_key(self, key: str) -> Site | None:
+        self._refresh()
+        return self._by_key.get(key)
+
+    def by_domain(self, domain: str) -> Site | None:
+        self._refresh()
+        return self._by_domain.get(domain.strip().lower())
+
+    def forget(self) -> None:
+        """Makes the next read go to the database."""
+        self._read_at = float("-inf")
+
+    def _refresh(self) -> None:
+        if self._clock() - self._read_at < self._ttl:
+            return
+        with self._lock:
+            if self._clock() - self._read_at < self._ttl:
+                return
+            with self._engine.connect() as connection:
+                self._all = tuple(
+                    _site(row) for row in connection.execute(select(sites).order_by(sites.c.domain))
+                )
+            self._by_key = {site.write_key: site for site in self._all}
+            self._by_domain = {site.domain: site for site in self._all}
+            self._read_at = self._clock()
+
+
+def _site(row: SqlRow[tuple[object, ...]]) -> Site:
+    return Site(
+        id=row.id,
+        domain=row.domain,
+        write_key=row.write_key,
+        timezone=row.timezone,
+        policy=row.policy,
+        country=row.country,
+        k=row.k,
+    )
