@@ -38,6 +38,7 @@ sites = Table(
     Column("country", String(2), nullable=False),
     Column("k", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,  # a removed site's number is never given to another
 )
 
 # Which version of a day is shown. `state` is open, provisional or final; a final day is never
@@ -45,7 +46,7 @@ sites = Table(
 released_days = Table(
     "released_days",
     metadata,
-    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
     Column("day", Date, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("state", String(12), nullable=False),
@@ -57,7 +58,7 @@ release_runs = Table(
     "release_runs",
     metadata,
     Column("version", Integer, primary_key=True, autoincrement=True),
-    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
     Column("day", Date, nullable=False),
     Column("started_at", DateTime(timezone=True), nullable=False),
     sqlite_autoincrement=True,
@@ -67,7 +68,7 @@ release_runs = Table(
 imported_days = Table(
     "imported_days",
     metadata,
-    Column("site", ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
     Column("day", Date, primary_key=True),
     Column("imported_at", DateTime(timezone=True), nullable=False),
 )
@@ -98,7 +99,7 @@ sign_in_links = Table(
     "sign_in_links",
     metadata,
     Column("digest", String(64), primary_key=True),
-    Column("person", ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("person", Integer, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
 )
@@ -115,13 +116,18 @@ def open_control(url: str) -> Engine:
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            # SQLAlchemy emits BEGIN itself: sqlite3's own would start too late to lock.
+            connection.isolation_level = None
+
+        @event.listens_for(engine, "begin")
+        def begin(connection):  # type: ignore[no-untyped-def]
+            # Taking the write lock first makes every transaction, migrations too, wait for its
+            # turn; one that reads before it writes would otherwise fail when overtaken.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            # Two processes that start together must not both create the tables.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return engine

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from hashids import Hashids
@@ -95,9 +96,7 @@ class Sites:
         self._by_key: dict[str, Site] = {}
         self._by_domain: dict[str, Site] = {}
 
-    def add(
-        self, domain: str, timezone: str, policy: str, country: str, k: int = 10
-    ) -> Site:
+    def add(self, domain: str, timezone: str, policy: str, country: str, k: int = 10) -> Site:
         """Raises `SiteError` for a bad setting or a domain that exists already."""
         domain = check(domain, timezone, policy, country.upper(), k)
         with self._engine.begin() as connection:
@@ -121,10 +120,19 @@ class Sites:
 
     def set(self, site: Site, **changes: str | int) -> Site:
         """Changes timezone, policy, country or k. Raises `SiteError`."""
-        new = {
-            "timezone": site.timezone, "policy": site.policy, "country": site.country, "k": site.k,
+        new: dict[str, Any] = {
+            "timezone": site.timezone,
+            "policy": site.policy,
+            "country": site.country,
+            "k": site.k,
         } | changes
-        check(site.domain, str(new["timezone"]), str(new["policy"]), str(new["country"]), int(new["k"]))
+        check(
+            site.domain,
+            new["timezone"],
+            new["policy"],
+            new["country"],
+            new["k"],
+        )
         with self._engine.begin() as connection:
             connection.execute(update(sites).where(sites.c.id == site.id).values(**new))
         self.forget()
