@@ -43,7 +43,6 @@ class Reason(StrEnum):
     OBJECTED = "objected"  # Sec-GPC, DNT, opt-out or a recorded objection
     UNSUPPORTED_TYPE = "unsupported_type"  # Segment's `group`, `alias` and unknown types
     NO_TRAITS = "no_traits"  # `identify` alone: traits are not stored
-    WRONG_HOSTNAME = "wrong_hostname"  # the page is not on the site that the key belongs to
     ASSET = "asset"  # log import: an image, script or style sheet
     NOT_A_VIEW = "not_a_view"  # log import: a method other than GET, or a failed request
     DAY_FINAL = "day_final"  # the day's release is final and never computed again
@@ -66,7 +65,6 @@ DROPS = frozenset(
         Reason.OBJECTED,
         Reason.UNSUPPORTED_TYPE,
         Reason.NO_TRAITS,
-        Reason.WRONG_HOSTNAME,
         Reason.ASSET,
         Reason.NOT_A_VIEW,
         Reason.DAY_FINAL,

@@ -1,0 +1,267 @@
+"""The keys of pseudonyms: made at random, sealed at rest, destroyed on schedule.
+
+They live in a database of their own, are never derived from a long-lived secret and never backed
+up with the rows. Once a day key is destroyed nobody, with every file and every other secret, can
+recompute or link that day's visitors.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import blake2b
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+# A day key outlives its day by this much, for what was under way at midnight.
+DAY_KEY_GRACE = timedelta(minutes=30)
+# CNIL, guidelines on audience measurement: no identifier beyond 13 months.
+IDENTITY_KEY_LIFE = timedelta(days=395)
+# The longest life of a row, during which its identity key must still be readable.
+LONGEST_ROW = timedelta(days=395)
+# Message ids are hashed under one key per week of the client's own timestamp, because a retry
+# repeats that timestamp: try and retry meet under the same key whenever they arrive.
+EVENT_KEY_SPAN = timedelta(days=7)
+
+metadata = MetaData()
+
+# `sealed` is null once the key is destroyed: the line stays, so that no clock that jumps back can
+# bring another key for the same day into being.
+keys = Table(
+    "keys",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("scope", String(64), primary_key=True),
+    Column("period", String(32), primary_key=True),
+    Column("sealed", LargeBinary),
+    Column("created_at", DateTime, nullable=False),  # UTC
+    Column("destroy_at", DateTime, nullable=False),  # UTC
+)
+
+
+class Keys(Protocol):
+    """What the pipeline asks of a key store. Every key is 32 bytes."""
+
+    def day(self, timezone: str, day: date) -> bytes | None:
+        """The key of a local day, or None once it is gone (or was never made in time)."""
+
+    def identity(self, site: int) -> bytes:
+        """The site's current identity key."""
+
+    def event(self, occurred: datetime) -> bytes:
+        """The key for message ids of the client's week."""
+
+
+def end_of_day(timezone: str, day: date) -> datetime:
+    """The UTC moment at which a local day ends (a day may have 23 or 25 hours)."""
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+def start_of_day(timezone: str, day: date) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
+
+
+class KeyStore:
+    """Keys in a database, shared by every process; a copy in memory until each key's end.
+
+    `secret` seals keys at rest (AES-256-GCM, the key's own name as associated data). `clock` gives
+    aware UTC. `late` is the late window, which decides how long message-id keys live.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secret: bytes,
+        clock: Callable[[], datetime],
+        late: timedelta = timedelta(days=7),
+    ) -> None:
+        self._engine = _open(url)
+        self._seal = AESGCM(blake2b(key=secret, person=b"discreet/keys", digest_size=32).digest())
+        self._clock = clock
+        self._late = late
+        self._lock = threading.Lock()
+        self._held: dict[tuple[str, str, str], tuple[bytes, datetime]] = {}
+
+    def day(self, timezone: str, day: date) -> bytes | None:
+        name = ("day", timezone, day.isoformat())
+        now = self._clock()
+        held = self._held.get(name)
+        if held is not None and now < held[1]:
+            return held[0]
+        ends = end_of_day(timezone, day) + DAY_KEY_GRACE
+        if now >= ends:
+            return None
+        return self._get(name, now, ends, make=now >= start_of_day(timezone, day))
+
+    def identity(self, site: int) -> bytes:
+        """Each period of 13 months, counted from the first use, has its own key."""
+        now = self._clock()
+        scope = str(site)
+        for name, (key, until) in self._held.copy().items():
+            if name[:2] == ("identity", scope) and now < until:
+                return key
+        with self._engine.connect() as connection:
+            newest = connection.execute(
+                select(keys.c.period, keys.c.created_at)
+                .where(keys.c.kind == "identity", keys.c.scope == scope)
+                .order_by(keys.c.created_at.desc())
+                .limit(1)
+            ).first()
+        if newest is None or now >= newest.created_at.replace(tzinfo=UTC) + IDENTITY_KEY_LIFE:
+            period, created = now.date().isoformat(), now
+        else:
+            period, created = newest.period, newest.created_at.replace(tzinfo=UTC)
+        name = ("identity", scope, period)
+        found = self._get(name, now, created + IDENTITY_KEY_LIFE + LONGEST_ROW, make=True)
+        if found is None:
+            raise KeyError("this site's identity key was destroyed")
+        with self._lock:
+            self._held[name] = (found, min(created + IDENTITY_KEY_LIFE, now + timedelta(minutes=1)))
+        return found
+
+    def event(self, occurred: datetime) -> bytes:
+        """A client whose clock is further off than the late window gets the current week's key."""
+        now = self._clock()
+        if not now - 2 * self._late <= occurred <= now + EVENT_KEY_SPAN:
+            occurred = now
+        week = int(occurred.timestamp() // EVENT_KEY_SPAN.total_seconds())
+        ends = datetime.fromtimestamp((week + 1) * EVENT_KEY_SPAN.total_seconds(), UTC)
+        key = self._get(("event", "", str(week)), now, ends + 2 * self._late, make=True)
+        # Destroyed before its time only by hand: a random key then, so that nothing is lost.
+        return key or secrets.token_bytes(32)
+
+    def lasting(self, kind: str, scope: str) -> bytes:
+        """A key without an end, for what must not change between computations of one day."""
+        now = self._clock()
+        key = self._get((kind, scope, ""), now, datetime.max.replace(tzinfo=UTC), make=True)
+        if key is None:
+            raise KeyError(f"the {kind} key was destroyed")
+        return key
+
+    def destroy_due(self) -> int:
+        """Destroys every key whose time has come, here and in the database. Returns how many."""
+        now = self._clock()
+        with self._lock:
+            self._held = {name: held for name, held in self._held.items() if now < held[1]}
+        due = keys.c.sealed.is_not(None) & (keys.c.destroy_at <= now.replace(tzinfo=None))
+        with self._engine.begin() as connection:
+            return connection.execute(update(keys).where(due).values(sealed=None)).rowcount
+
+    def status(self) -> list[tuple[str, str, str, bool, datetime, datetime]]:
+        """Kind, scope, period, whether it still exists, when made, when destroyed; no key."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(keys).order_by(keys.c.kind, keys.c.created_at))
+            return [
+                (r.kind, r.scope, r.period, r.sealed is not None, r.created_at, r.destroy_at)
+                for r in rows
+            ]
+
+    def _get(
+        self, name: tuple[str, str, str], now: datetime, ends: datetime, *, make: bool
+    ) -> bytes | None:
+        held = self._held.get(name)
+        if held is not None and now < held[1]:
+            return held[0]
+        sealed = self._read(name)
+        if sealed is None and make:
+            self._make(name, now, ends)
+            sealed = self._read(name)
+        if not sealed:
+            return None
+        label = "|".join(name).encode()
+        try:
+            key = self._seal.decrypt(sealed[:12], sealed[12:], label)
+        except InvalidTag:
+            raise KeyError("a key in the key database was sealed by another secret key") from None
+        with self._lock:
+            self._held[name] = (key, ends)
+        return key
+
+    def _read(self, name: tuple[str, str, str]) -> bytes | None:
+        """The sealed key; b'' where it was destroyed; None where it never was."""
+        kind, scope, period = name
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                select(keys.c.sealed).where(
+                    keys.c.kind == kind, keys.c.scope == scope, keys.c.period == period
+                )
+            ).first()
+        return None if row is None else row.sealed or b""
+
+    def _make(self, name: tuple[str, str, str], now: datetime, ends: datetime) -> None:
+        kind, scope, period = name
+        nonce = secrets.token_bytes(12)
+        sealed = nonce + self._seal.encrypt(nonce, secrets.token_bytes(32), "|".join(name).encode())
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    insert(keys).values(
+                        kind=kind,
+                        scope=scope,
+                        period=period,
+                        sealed=sealed,
+                        created_at=now.replace(tzinfo=None),
+                        destroy_at=ends.replace(tzinfo=None),
+                    )
+                )
+        except IntegrityError:
+            pass  # another process was quicker: its key is the one
+
+
+class EphemeralKeys:
+    """Day keys for past days, in this process alone and gone with it; the others are `lasting`'s.
+
+    An operator's import fills days whose keys no longer exist, or never did.
+    """
+
+    def __init__(self, lasting: Keys) -> None:
+        self._lasting = lasting
+        self._days: dict[tuple[str, date], bytes] = {}
+
+    def day(self, timezone: str, day: date) -> bytes:
+        name = (timezone, day)
+        if name not in self._days:
+            self._days[name] = secrets.token_bytes(32)
+        return self._days[name]
+
+    def identity(self, site: int) -> bytes:
+        return self._lasting.identity(site)
+
+    def event(self, occurred: datetime) -> bytes:
+        return self._lasting.event(occurred)
+
+
+def _open(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def pragmas(connection, _record):  # type: ignore[no-untyped-def]
+            # A destroyed key is overwritten in the file, and no journal keeps a copy of it.
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA busy_timeout = 10000")
+
+    metadata.create_all(engine)
+    return engine
