@@ -11,6 +11,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -50,6 +51,9 @@ released_days = Table(
     Column("day", Date, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("state", String(12), nullable=False),
+    Column(
+        "rows", BigInteger, nullable=False
+    ),  # stored when it was computed: more or fewer, and it is due
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
 

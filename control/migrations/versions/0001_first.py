@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("day", sa.Date, primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("rows", sa.BigInteger, nullable=False),
         sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(

@@ -1,0 +1,44 @@
+"""One runner at a time of each kind of work, whichever process or node it lives in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, delete, insert, select, update
+
+from control.database import leases
+
+
+class Lease:
+    """A named lease for `seconds`, renewed by `take`; a crashed holder's runs out by itself."""
+
+    def __init__(self, engine: Engine, name: str, seconds: int = 60) -> None:
+        self._engine = engine
+        self._name = name
+        self._life = timedelta(seconds=seconds)
+        self._holder = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def take(self) -> bool:
+        """Takes or renews it; false while somebody else holds it."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        with self._engine.begin() as connection:
+            row = connection.execute(select(leases).where(leases.c.name == self._name)).first()
+            values = {"holder": self._holder, "until": now + self._life}
+            if row is None:
+                connection.execute(insert(leases).values(name=self._name, **values))
+            elif row.holder == self._holder or row.until.replace(tzinfo=None) <= now:
+                connection.execute(
+                    update(leases).where(leases.c.name == self._name).values(**values)
+                )
+            else:
+                return False
+        return True
+
+    def give(self) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(
+                delete(leases).where(leases.c.name == self._name, leases.c.holder == self._holder)
+            )

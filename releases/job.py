@@ -1,0 +1,195 @@
+"""When a day is computed: open and provisional days when rows came or went, final days once.
+
+A day is open while it lasts, provisional for the late window after it, then final: released once
+more and never computed again, because two versions of one day would differ by exactly the person
+who left. Days that an operator's import filled are final as soon as they are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Engine, delete, func, insert, select
+
+from control.database import imported_days, release_runs, released_days
+from control.leases import Lease
+from control.sites import Site, Sites
+from releases.compute import compute_day
+from releases.disclosure import thresholds
+from store.clickhouse import Store
+
+# Open and provisional days are looked at on this clock, aligned to the hour.
+REFRESH = timedelta(minutes=5)
+# After the late window, for what was accepted in its last moment and is still being loaded.
+SETTLE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A day to compute, the state it then has, and how many rows it has now."""
+
+    site: Site
+    day: date
+    state: str
+    rows: int
+
+
+class ReleaseJob:
+    """Computes what is due. `threshold_key` is the secret of the cells' thresholds (32 bytes)."""
+
+    def __init__(
+        self,
+        store: Store,
+        control: Engine,
+        sites: Sites,
+        threshold_key: bytes,
+        clock: Callable[[], datetime],
+        late: timedelta,
+    ) -> None:
+        self._store = store
+        self._control = control
+        self._sites = sites
+        self._key = threshold_key
+        self._clock = clock
+        self._late = late
+
+    def due(self, *, only: Site | None = None, drained: bool = True) -> list[Due]:
+        """The days to compute now, oldest first.
+
+        `drained` says that everything accepted so far is loaded: without it no day becomes final.
+        """
+        now = self._clock()
+        released = self._released()
+        imported = self._imported()
+        days = []
+        for site, day, rows in self._stored(only):
+            pointer = released.get((site.id, day))
+            if pointer is not None and pointer.state == "final":
+                continue
+            state = self.state(site, day, now, imported=(site.id, day) in imported)
+            if state == "final" and not drained:
+                state = "provisional"
+            if pointer is None or pointer.rows != rows or pointer.state != state:
+                days.append(Due(site, day, state, rows))
+        return sorted(days, key=lambda due: (due.day, due.site.id))
+
+    def state(self, site: Site, day: date, now: datetime, *, imported: bool = False) -> str:
+        ends = datetime.combine(day + timedelta(days=1), time(), site.zone).astimezone(UTC)
+        if imported and now >= ends:
+            return "final"
+        if now < ends:
+            return "open"
+        return "final" if now >= ends + self._late + SETTLE else "provisional"
+
+    def run(self, *, only: Site | None = None, drained: bool = True) -> Iterator[Due]:
+        """Computes what is due, yielding each day once it is shown.
+
+        One runner at a time: while somebody else holds the lease there is nothing to do.
+        """
+        lease = Lease(self._control, "release")
+        if not lease.take():
+            return
+        try:
+            for due in self.due(only=only, drained=drained):
+                if not lease.take():
+                    return
+                self._release(due)
+                yield due
+        finally:
+            lease.give()
+
+    def _release(self, due: Due) -> None:
+        threshold = thresholds(self._key, due.site.id, due.day.isoformat(), due.site.k)
+        version = compute_day(
+            self._store,
+            due.site,
+            due.day,
+            due.state,
+            threshold,
+            lambda: self._new_version(due.site, due.day),
+        )
+        here = (released_days.c.site == due.site.id) & (released_days.c.day == due.day)
+        with self._control.begin() as connection:
+            connection.execute(delete(released_days).where(here))
+            connection.execute(
+                insert(released_days).values(
+                    site=due.site.id,
+                    day=due.day,
+                    version=version,
+                    state=due.state,
+                    rows=due.rows,
+                    computed_at=self._clock().replace(tzinfo=None),
+                )
+            )
+
+    def sweep(self) -> None:
+        """Deletes the cells of versions that are no longer shown."""
+        with self._control.connect() as connection:
+            pointers = connection.execute(
+                select(released_days.c.site, released_days.c.day, released_days.c.version)
+            ).all()
+        shown = {(p.site, p.day): p.version for p in pointers}
+        stale = [
+            (row[0], row[1], row[2])
+            for row in self._store.query_rows("SELECT DISTINCT site, day, version FROM cells")
+            if row[2] < shown.get((row[0], row[1]), 0)
+        ]
+        if stale:
+            self._store.command(
+                "ALTER TABLE cells DELETE WHERE version IN {versions:Array(UInt32)}",
+                {"versions": [version for _, _, version in stale]},
+            )
+
+    def _new_version(self, site: Site, day: date) -> int:
+        with self._control.begin() as connection:
+            result = connection.execute(
+                insert(release_runs).values(
+                    site=site.id, day=day, started_at=self._clock().replace(tzinfo=None)
+                )
+            )
+            key = result.inserted_primary_key
+        if key is None:
+            raise RuntimeError("the control database gave no version number")
+        return int(key[0])
+
+    def _released(self) -> dict[tuple[int, date], _Pointer]:
+        with self._control.connect() as connection:
+            return {
+                (row.site, row.day): _Pointer(row.state, row.rows)
+                for row in connection.execute(select(released_days))
+            }
+
+    def _imported(self) -> frozenset[tuple[int, date]]:
+        with self._control.connect() as connection:
+            rows = connection.execute(select(imported_days.c.site, imported_days.c.day))
+            return frozenset((row.site, row.day) for row in rows)
+
+    def _stored(self, only: Site | None) -> list[tuple[Site, date, int]]:
+        sites = {site.id: site for site in self._sites.all() if only in (None, site)}
+        rows = self._store.query_rows(
+            "SELECT site, day, sum(n) FROM ("
+            " SELECT site, day, count() AS n FROM events WHERE restricted = 0 GROUP BY site, day"
+            " UNION ALL SELECT site, day, sum(n) FROM tallies GROUP BY site, day"
+            ") GROUP BY site, day"
+        )
+        return [(sites[s], day, int(n)) for s, day, n in rows if s in sites]
+
+    def status(self) -> dict[str, object]:
+        """How many days are in each state, and when the newest was computed."""
+        with self._control.connect() as connection:
+            counts = connection.execute(
+                select(released_days.c.state, func.count()).group_by(released_days.c.state)
+            ).all()
+            newest = connection.execute(select(func.max(released_days.c.computed_at))).scalar()
+        return {
+            "days": {state: n for state, n in counts},
+            "newest": newest.replace(tzinfo=UTC).isoformat() if newest else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointer:
+    state: str
+    rows: int
