@@ -1,0 +1,210 @@
+"""The embedded engine: chDB on a directory, one per process, one process per directory.
+
+`chdb` is imported when an engine is opened and nowhere else, so that a process that only talks
+HTTP never loads it (0.13 s and 250 MB).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
+_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)")
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+
+# ClickHouse's numbers for what is found out here and not by the engine (ErrorCodes.cpp).
+BAD_ARGUMENTS = 36
+UNKNOWN_EXCEPTION = 1002
+
+
+class EngineBusy(Exception):
+    """Another process kept the directory until the deadline."""
+
+
+class EngineError(Exception):
+    """The engine refused a statement. `str()` is ClickHouse's text, which may quote data."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+    @classmethod
+    def of(cls, error: BaseException) -> EngineError:
+        """Reads ClickHouse's number out of the text that chDB raises."""
+        text = str(error)
+        found = _CODE.search(text)
+        if found is None:
+            return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}")
+        return cls(int(found[1]), text[found.start() :])
+
+    @property
+    def name(self) -> str:
+        """ClickHouse's symbolic name, such as UNKNOWN_TABLE; '' when it gave none."""
+        names = _NAME.findall(str(self))
+        return names[-1] if names else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bytes of a result in the format asked for, and what it took to make them."""
+
+    data: bytes
+    rows: int
+    rows_read: int
+    bytes_read: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an insert wrote. Rows that a deduplication token made the engine skip count too."""
+
+    rows: int
+    bytes: int
+    seconds: float
+
+
+class Engine:
+    """chDB on `<home>/clickhouse`, with its temporary files in the home as well.
+
+    Every statement runs on a connection of its own (0.3 ms), so that no setting of one request
+    reaches another. All methods may be called from many threads.
+    """
+
+    def __init__(self, home: Path, wait: float = 30.0) -> None:
+        """Opens the engine. Raises `EngineBusy` after `wait` seconds, `EngineError` if it fails."""
+        self._directory = home / "clickhouse"
+        self._lock = _lock(home / "clickhouse.lock", wait)
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            for folder in (self._directory / "tmp", home / "tmp"):
+                _empty(folder)
+            from chdb.state.sqlitelike import connect
+
+            self._connect = connect
+            self._kept = self._open()  # chDB lives as long as one connection does
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def query(
+        self,
+        sql: str,
+        fmt: str = "TabSeparated",
+        *,
+        params: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        database: str = "",
+    ) -> Answer:
+        """Runs one statement. Parameter values are text escaped as in TabSeparated."""
+        with self._session(settings, database) as connection:
+            result = connection.query(sql, fmt, params=dict(params or {}))
+            return Answer(
+                data=result.bytes(),
+                rows=result.rows_read(),
+                rows_read=result.storage_rows_read(),
+                bytes_read=result.storage_bytes_read(),
+                seconds=result.elapsed(),
+            )
+
+    def insert(
+        self,
+        head: str,
+        fmt: str,
+        chunks: Iterable[bytes],
+        *,
+        settings: Mapping[str, str] | None = None,
+        database: str = "",
+    ) -> Written:
+        """Streams rows into `INSERT INTO …` in constant memory.
+
+        Whatever `chunks` raises ends the insert without committing it and comes through.
+        """
+        with self._session(settings, database) as connection:
+            inserter = connection.send_insert(head, fmt)
+            try:
+                for chunk in chunks:
+                    inserter.append(chunk)
+                done = inserter.finish()
+            finally:
+                inserter.cancel()  # does nothing once finished
+            return Written(done.rows_written, done.bytes_written, done.elapsed)
+
+    def close(self) -> None:
+        """Flushes and lets the directory go. No statement may be running."""
+        self._kept.close()
+        os.close(self._lock)
+
+    def _open(self) -> Any:
+        try:
+            return self._connect(str(self._directory))
+        except RuntimeError as error:
+            raise EngineError.of(error) from None
+
+    @contextlib.contextmanager
+    def _session(self, settings: Mapping[str, str] | None, database: str) -> Iterator[Any]:
+        connection = self._open()
+        try:
+            if database:
+                connection.query(f"USE {_name(database)}")
+            if settings:
+                connection.query(f"SET {_assignments(settings)}")
+            yield connection
+        except RuntimeError as error:  # chDB's own are RuntimeErrors
+            raise EngineError.of(error) from None
+        finally:
+            connection.close()
+
+
+def _lock(path: Path, wait: float) -> int:
+    """Takes the lock, which the kernel drops whenever its process ends, however it ends."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise EngineBusy(
+                    f"another process has held {path} for {wait:g} seconds; is a worker running?"
+                ) from None
+            time.sleep(0.05)
+
+
+def _empty(folder: Path) -> None:
+    """What a killed process left behind in a temporary folder is nobody's."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _name(identifier: str) -> str:
+    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _assignments(settings: Mapping[str, str]) -> str:
+    for name in settings:
+        if not _SETTING.match(name):
+            raise EngineError(
+                BAD_ARGUMENTS,
+                f"Code: {BAD_ARGUMENTS}. DB::Exception: Not a setting's name. (BAD_ARGUMENTS)",
+            )
+    return ", ".join(
+        name + " = '" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        for name, value in settings.items()
+    )

@@ -1,0 +1,21 @@
+"""Rows leave on the day that they carry: by the worker's own clock; the table's TTL is the backstop."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from store.clickhouse import Store
+
+
+def expire(store: Store, today: date) -> int:
+    """Deletes every row whose day has come, really and at once. Returns how many there were.
+
+    A restricted row is kept while the restriction lasts (GDPR art. 18).
+    """
+    due = "expires <= {today:Date} AND restricted = 0"
+    [(count,)] = store.query_rows(f"SELECT count() FROM events WHERE {due}", {"today": today})
+    if count:
+        store.command(
+            f"ALTER TABLE events DELETE WHERE {due}", {"today": today}, {"mutations_sync": 2}
+        )
+    return int(count)
