@@ -34,19 +34,15 @@ class Purpose(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an event left no row. The same word stands in responses, tallies, pages and docs.
+    """Why an event left no row. The same word stands in responses, tallies, pages and docs."""
 
-    The first group is dropped: the event was well-formed and is not kept, by policy.
-    The second is rejected: the sender made a mistake and `pointer` says where.
-    """
-
-    OBJECTED = "objected"  # Sec-GPC, DNT, opt-out or a recorded objection
-    UNSUPPORTED_TYPE = "unsupported_type"  # Segment's `group`, `alias` and unknown types
-    NO_TRAITS = "no_traits"  # `identify` alone: traits are not stored
-    ASSET = "asset"  # log import: an image, script or style sheet
-    NOT_A_VIEW = "not_a_view"  # log import: a method other than GET, or a failed request
-    DAY_FINAL = "day_final"  # the day's release is final and never computed again
-    TOO_OLD = "too_old"  # older than the late window
+    OBJECTED = "objected"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    NO_TRAITS = "no_traits"
+    ASSET = "asset"
+    NOT_A_VIEW = "not_a_view"
+    DAY_FINAL = "day_final"
+    TOO_OLD = "too_old"
 
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
@@ -57,20 +53,49 @@ class Reason(StrEnum):
     BAD_NUMBER = "bad_number"
     BAD_TIMESTAMP = "bad_timestamp"
     BAD_URL = "bad_url"
-    UNPARSABLE_LINE = "unparsable_line"  # log import
+    UNPARSABLE_LINE = "unparsable_line"
 
 
-DROPS = frozenset(
-    {
-        Reason.OBJECTED,
-        Reason.UNSUPPORTED_TYPE,
-        Reason.NO_TRAITS,
-        Reason.ASSET,
-        Reason.NOT_A_VIEW,
-        Reason.DAY_FINAL,
-        Reason.TOO_OLD,
-    }
-)
+# Dropped: well-formed, and by policy not kept.
+DROPS = {
+    Reason.OBJECTED: "the person objected: `Sec-GPC: 1`, `DNT: 1` or the event's own `gpc`",
+    Reason.UNSUPPORTED_TYPE: "a type of Segment's that is not kept: `group`, `alias` or unknown",
+    Reason.NO_TRAITS: "`identify` alone: traits of people are not stored",
+    Reason.ASSET: "log import: an image, script, style sheet or other part of a page",
+    Reason.NOT_A_VIEW: "log import: a method other than GET, or a request that failed",
+    Reason.DAY_FINAL: "the figures of its day are final and never computed again",
+    Reason.TOO_OLD: "older than the late window (`DISCREET_LATE_DAYS`)",
+}
+# Rejected: the sender made a mistake, and the JSON pointer says where.
+REJECTIONS = {
+    Reason.MISSING_FIELD: "a field that the event cannot do without",
+    Reason.WRONG_TYPE: "a field of another JSON type than the protocol's",
+    Reason.TOO_LONG: "a text above its limit",
+    Reason.TOO_MANY: "more properties or events than the limit",
+    Reason.TOO_DEEP: "properties nested too deeply",
+    Reason.TOO_LARGE: "an event above 32 KiB",
+    Reason.BAD_NUMBER: "a number that is not finite or outside 64 bits",
+    Reason.BAD_TIMESTAMP: "not an ISO 8601 time, or outside the years that can be stored",
+    Reason.BAD_URL: "not a URL",
+    Reason.UNPARSABLE_LINE: "log import: a line that is in neither the common nor the combined format",
+}
+
+
+def render() -> str:
+    """docs/reasons.md."""
+    lines = [
+        "# Why an event was not stored",
+        "",
+        "Nothing is dropped in silence: the reason stands in the response, in the day's tally and on",
+        "the site's page. Rendered from `anonymize/event.py` by `make docs`.",
+    ]
+    for title, reasons in (
+        ("Dropped: well-formed, and by policy not kept", DROPS),
+        ("Rejected: the sender made a mistake", REJECTIONS),
+    ):
+        lines += ["", f"## {title}", "", "| reason | |", "|---|---|"]
+        lines += [f"| `{reason}` | {meaning} |" for reason, meaning in reasons.items()]
+    return "\n".join([*lines, ""])
 
 
 class _Sealed:

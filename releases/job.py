@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Engine, delete, insert, select
 
 from control.database import imported_days, release_runs, released_days
 from control.leases import Lease
@@ -175,18 +175,6 @@ class ReleaseJob:
             ") GROUP BY site, day"
         )
         return [(sites[s], day, int(n)) for s, day, n in rows if s in sites]
-
-    def status(self) -> dict[str, object]:
-        """How many days are in each state, and when the newest was computed."""
-        with self._control.connect() as connection:
-            counts = connection.execute(
-                select(released_days.c.state, func.count()).group_by(released_days.c.state)
-            ).all()
-            newest = connection.execute(select(func.max(released_days.c.computed_at))).scalar()
-        return {
-            "days": {state: n for state, n in counts},
-            "newest": newest.replace(tzinfo=UTC).isoformat() if newest else None,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
 from control.database import released_days
 from control.sites import Site
@@ -81,6 +81,16 @@ _SHOWN = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How many days of a site are in each state, and when the newest was computed (UTC)."""
+
+    open: int
+    provisional: int
+    final: int
+    computed_at: datetime | None
+
+
 class Reading:
     """Answers from releases alone. Every method raises `ReleasesUnavailable`."""
 
@@ -94,6 +104,20 @@ class Reading:
             Released(row.day, row.state, row.computed_at.replace(tzinfo=UTC))
             for row in self._pointers(site, first, last)
         ]
+
+    def newest(self) -> datetime | None:
+        """When the newest release of any site was computed."""
+        with self._control.connect() as connection:
+            newest = connection.execute(select(func.max(released_days.c.computed_at))).scalar()
+        return newest.replace(tzinfo=UTC) if newest else None
+
+    def freshness(self, site: Site) -> Freshness:
+        days = self.days(site, date.min, date.max)
+        states = [day.state for day in days]
+        newest = max((day.computed_at for day in days), default=None)
+        return Freshness(
+            *(states.count(state) for state in ("open", "provisional", "final")), newest
+        )
 
     def totals(self, site: Site, first: date, last: date) -> Figures:
         rows = self._read(f"SELECT {_FIGURES} {_SHOWN}", site, first, last, "total")

@@ -1,0 +1,25 @@
+"""The web process: gunicorn reads this file. `PORT` and `WEB_CONCURRENCY` as usual."""
+
+import os
+
+bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
+workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
+# Threads, so that a slow client holds up one thread and not a process.
+worker_class = "gthread"
+threads = 8
+keepalive = 5
+timeout = 60
+graceful_timeout = 20
+
+# Request lines and headers longer than any that we accept are refused before they are read whole.
+limit_request_line = 8190
+limit_request_field_size = 16380
+
+# The access log would print addresses and queries; what counts is in /metrics and the tallies.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+# gunicorn would otherwise open a control socket in the user's home.
+control_socket_disable = True
+# Nothing of a request may lie in the system's folder: the heartbeat file goes to memory.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108

@@ -1,0 +1,365 @@
+"""The command line: sites, releases, keys, spool, retention, leaks, worker, serve."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import update_wrapper
+from typing import Any, cast
+
+import click
+import msgspec
+from flask import current_app
+
+from control.sites import POLICIES, Site, SiteError
+from operate import jobs, leaks, supervisor, worker
+from operate.services import Services, now
+from spool import reader
+from store.clickhouse import StoreRefused, StoreUnavailable
+from store.retention import expire
+
+
+def services() -> Services:
+    return cast(Services, current_app.extensions["discreet"])
+
+
+def with_services(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Hands the services to a command and turns what can go wrong into one clear line."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(services(), *args, **kwargs)
+        except (SiteError, jobs.Busy) as error:
+            raise click.ClickException(str(error)) from None
+        except (StoreUnavailable, StoreRefused) as error:
+            raise click.ClickException(f"the store: {error}") from None
+
+    return update_wrapper(run, command)
+
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print facts as JSON.")
+
+
+def show(facts: Any, json_: bool, lines: Callable[[], list[str]]) -> None:
+    """Prints facts for a program or for a person."""
+    click.echo(msgspec.json.encode(facts).decode() if json_ else "\n".join(lines()))
+
+
+def snippet(origin: str, site: Site) -> str:
+    """What a site owner pastes into the pages' head."""
+    return f'<script defer src="{origin}/js/discreet.js" data-key="{site.write_key}"></script>'
+
+
+def facts_of(site: Site, origin: str) -> dict[str, Any]:
+    return {
+        "site_id": site.public_id,
+        "domain": site.domain,
+        "write_key": site.write_key,
+        "timezone": site.timezone,
+        "policy": site.policy,
+        "country": site.country,
+        "k": site.k,
+        "snippet": snippet(origin, site),
+    }
+
+
+def known_site(services: Services, domain: str) -> Site:
+    found = services.sites.by_domain(domain)
+    if found is None:
+        known = ", ".join(s.domain for s in services.sites.all()) or "none yet"
+        raise click.ClickException(f"no site {domain!r}. Sites: {known}")
+    return found
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    return [f"{name:<11}{value}" for name, value in facts.items()]
+
+
+@click.group()
+def site() -> None:
+    """Websites and apps that are measured."""
+
+
+@site.command("add")
+@click.argument("domain")
+@click.option(
+    "--timezone",
+    default="Europe/Brussels",
+    show_default=True,
+    help="IANA time zone: when its days begin.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(POLICIES),
+    default="opt-in",
+    show_default=True,
+    help="What holds for people who stated no choice: nothing personal, or audience measurement without consent where law allows.",
+)
+@click.option(
+    "--country",
+    default="BE",
+    show_default=True,
+    help="Where the controller is established (ISO 3166-1).",
+)
+@click.option(
+    "-k",
+    "k",
+    type=int,
+    default=10,
+    show_default=True,
+    help="Fewest persons a published figure may stand for.",
+)
+@as_json
+@with_services
+def site_add(
+    services: Services, domain: str, timezone: str, policy: str, country: str, k: int, json_: bool
+) -> None:
+    """Add DOMAIN and print its write key and the line to paste into its pages."""
+    added = services.sites.add(domain, timezone, policy, country, k)
+    facts = facts_of(added, services.settings.origin)
+    show(
+        facts,
+        json_,
+        lambda: [*_lines(facts), "", "Paste the snippet into the <head> of every page."],
+    )
+
+
+@site.command("list")
+@as_json
+@with_services
+def site_list(services: Services, json_: bool) -> None:
+    """List all sites."""
+    sites = services.sites.all()
+    show(
+        [facts_of(s, services.settings.origin) for s in sites],
+        json_,
+        lambda: (
+            [f"{s.public_id}  {s.domain:<30} {s.timezone:<20} {s.policy:<7} k={s.k}" for s in sites]
+            or ["No sites yet: flask --app wsgi site add DOMAIN"]
+        ),
+    )
+
+
+@site.command("show")
+@click.argument("domain")
+@as_json
+@with_services
+def site_show(services: Services, domain: str, json_: bool) -> None:
+    """Show the settings, write key and snippet of DOMAIN."""
+    facts = facts_of(known_site(services, domain), services.settings.origin)
+    show(facts, json_, lambda: _lines(facts))
+
+
+@site.command("set")
+@click.argument("domain")
+@click.option("--policy", type=click.Choice(POLICIES))
+@click.option("--country")
+@click.option("-k", "k", type=int)
+@as_json
+@with_services
+def site_set(services: Services, domain: str, json_: bool, **changes: Any) -> None:
+    """Change settings of DOMAIN. They hold for what arrives and is computed from now on."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        raise click.UsageError("nothing to change: give --policy, --country or -k")
+    facts = facts_of(
+        services.sites.set(known_site(services, domain), **given), services.settings.origin
+    )
+    show(facts, json_, lambda: _lines(facts))
+
+
+@site.command("remove")
+@click.argument("domain")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_services
+def site_remove(services: Services, domain: str, yes: bool) -> None:
+    """Stop collecting for DOMAIN and delete its settings, rows and releases."""
+    found = known_site(services, domain)
+    if not yes:
+        click.confirm(f"Delete {found.domain} and everything measured on it?", abort=True)
+    with jobs.store_at_hand(services) as store:
+        services.sites.remove(found)
+        jobs.catch_up(services, store)
+        for table in ("events", "tallies", "cells"):
+            store.command(
+                f"ALTER TABLE {table} DELETE WHERE site = {{site:UInt32}}",
+                {"site": found.id},
+                {"mutations_sync": 2},
+            )
+    click.echo(f"{found.domain} is deleted")
+
+
+@click.group()
+def release() -> None:
+    """The published figures: computing them, and what state they are in."""
+
+
+@release.command("run")
+@click.option("--site", "domain", help="Only this site.")
+@as_json
+@with_services
+def release_run(services: Services, domain: str | None, json_: bool) -> None:
+    """Load everything accepted so far and compute what is due, now."""
+    only = known_site(services, domain) if domain else None
+    with jobs.store_at_hand(services) as store:
+        jobs.catch_up(services, store)
+        done = jobs.release_due(services, only)
+    facts = [{"domain": d.site.domain, "day": d.day.isoformat(), "state": d.state} for d in done]
+    show(
+        facts,
+        json_,
+        lambda: (
+            [f"{f['domain']}  {f['day']}  {f['state']}" for f in facts]
+            or ["Nothing was due: every day's figures are up to date."]
+        ),
+    )
+
+
+@release.command("status")
+@as_json
+@with_services
+def release_status(services: Services, json_: bool) -> None:
+    """Each site's released days by state, and how fresh they are."""
+    facts = [
+        asdict(f) | {"domain": s.domain}
+        for s in services.sites.all()
+        for f in [services.reading.freshness(s)]
+    ]
+    show(
+        facts,
+        json_,
+        lambda: (
+            [
+                f"{f['domain']:<30} final {f['final']}, provisional {f['provisional']}, open {f['open']}; computed {f['computed_at'] or 'never'}"
+                for f in facts
+            ]
+            or ["No sites yet."]
+        ),
+    )
+
+
+@click.group()
+def keys() -> None:
+    """The keys of pseudonyms. No command ever prints one."""
+
+
+@keys.command("status")
+@as_json
+@with_services
+def keys_status(services: Services, json_: bool) -> None:
+    """Which keys exist, and when each is (or was) destroyed."""
+    facts = [
+        {
+            "kind": kind,
+            "scope": scope,
+            "period": period,
+            "exists": exists,
+            "created_at": created.isoformat(),
+            "destroy_at": destroy.isoformat() if destroy.year < 9999 else None,
+        }
+        for kind, scope, period, exists, created, destroy in services.keys.status()
+    ]
+    show(
+        facts,
+        json_,
+        lambda: (
+            [
+                f"{f['kind']:<10} {f['scope']:<20} {f['period']:<12} "
+                + (f"until {f['destroy_at'] or 'further notice'}" if f["exists"] else "destroyed")
+                for f in facts
+            ]
+            or ["No keys yet: the first event makes them."]
+        ),
+    )
+
+
+@click.group()
+def spool() -> None:
+    """What was accepted and waits for the store."""
+
+
+@spool.command("status")
+@as_json
+@with_services
+def spool_status(services: Services, json_: bool) -> None:
+    """Segments and bytes waiting, the age of the oldest, and what the store has refused."""
+    directory = services.settings.spool
+    segments, size, age = reader.pending(directory)
+    refused = [path.name for path in reader.refused(directory)]
+    facts = {"segments": segments, "bytes": size, "oldest_seconds": age, "refused": refused}
+    show(
+        facts,
+        json_,
+        lambda: [
+            f"{segments} segments, {size} bytes, the oldest {age:.0f} seconds old",
+            f"{len(refused)} set aside because the store refused them",
+        ],
+    )
+
+
+@click.group()
+def retention() -> None:
+    """How long data are kept."""
+
+
+@retention.command("run")
+@as_json
+@with_services
+def retention_run(services: Services, json_: bool) -> None:
+    """Delete what is due: rows on the day they carry, keys at their end."""
+    with jobs.store_at_hand(services) as store:
+        jobs.migrate(store, services.settings.clickhouse_cluster)
+        rows = expire(store, now().date())
+    destroyed = services.keys.destroy_due()
+    show(
+        {"rows": rows, "keys": destroyed},
+        json_,
+        lambda: [f"{rows} rows deleted, {destroyed} keys destroyed"],
+    )
+
+
+@click.command("leaks")
+@click.argument("files", nargs=-1, type=click.File("rb"), required=True)
+@as_json
+@with_services
+def leaks_(services: Services, files: tuple[Any, ...], json_: bool) -> None:
+    """Look for strings, one a line in each of FILES, everywhere that anything is kept.
+
+    Searches the bytes of every file of the home, every value of every column of every table read
+    through the engine, both databases and the spool. Plants a string in each place and finds it
+    first. Exits with 1 when something was found.
+    """
+    needles = {line for file in files for line in file.read().split(b"\n") if line}
+    with jobs.store_at_hand(services) as store:
+        report = leaks.search(services, store, needles)
+    show(msgspec.to_builtins(report), json_, report.lines)
+    if report.found:
+        sys.exit(1)
+
+
+@click.command("worker")
+@with_services
+def worker_(services: Services) -> None:
+    """Load, release, expire, destroy keys, host the embedded engine. One per node."""
+    worker.run(services)
+
+
+@click.command("serve")
+@with_services
+def serve(services: Services) -> None:
+    """Run web and worker under one supervisor, stopping together."""
+    origin = services.settings.origin
+    click.echo(f"Discreet on {origin} (Ctrl-C stops it)")
+    if not services.sites.all():
+        click.echo("No site yet. In another terminal:")
+        click.echo("  .venv/bin/flask --app wsgi site add example.com")
+        click.echo(
+            '  .venv/bin/flask --app wsgi user invite you@example.com --role admin --purpose "setting up"'
+        )
+    sys.exit(supervisor.run())
+
+
+GROUPS: tuple[click.Command, ...] = (
+    site, release, keys, spool, retention, leaks_, worker_, serve,
+)  # fmt: skip

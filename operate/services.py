@@ -1,0 +1,68 @@
+"""The parts that a process works with, built once from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Engine
+
+from anonymize.agent import Agents
+from anonymize.geo import Geo, open_geo
+from anonymize.keys import KeyStore
+from config.settings import Settings
+from control.database import open_control
+from control.sites import Sites
+from releases.job import ReleaseJob
+from releases.reading import Reading
+from spool.writer import Spool
+from store.clickhouse import Store
+
+log = structlog.get_logger()
+
+
+def now() -> datetime:
+    """The clock: aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a process shares. Opening it connects to no ClickHouse and starts no thread."""
+
+    settings: Settings
+    control: Engine
+    sites: Sites
+    keys: KeyStore
+    store: Store
+    spool: Spool
+    geo: Geo
+    agents: Agents
+    reading: Reading
+
+    @property
+    def late(self) -> timedelta:
+        return timedelta(days=self.settings.late_days)
+
+    def releases(self) -> ReleaseJob:
+        key = self.keys.lasting("threshold", "")
+        return ReleaseJob(self.store, self.control, self.sites, key, now, self.late)
+
+
+def build(settings: Settings) -> Services:
+    """Raises `SettingsError` for what only shows when it is used, such as a bad secret key file."""
+    control = open_control(settings.control_url)
+    store = Store(settings)
+    late = timedelta(days=settings.late_days)
+    return Services(
+        settings=settings,
+        control=control,
+        sites=Sites(control),
+        keys=KeyStore(settings.keys_url, settings.secret_key(), now, late),
+        store=store,
+        spool=Spool(settings.spool, settings.spool_fsync, settings.spool_max_bytes),
+        geo=open_geo(settings.geo_db),
+        agents=Agents(),
+        reading=Reading(store, control),
+    )

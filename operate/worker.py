@@ -1,0 +1,127 @@
+"""The worker: hosts the embedded engine, loads the spool, releases, expires, destroys keys.
+
+One per node. Everything it does may be interrupted at any moment and is taken up again at the next
+start: the spool keeps what is not loaded, a release is shown only when it is whole.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from operate.heartbeat import beat
+from operate.services import Services, now
+from releases.job import SETTLE
+from spool import reader
+from store.clickhouse import Store, StoreRefused, StoreUnavailable, hosting
+from store.loader import Loader
+from store.migrate import migrate
+from store.retention import expire
+
+log = structlog.get_logger()
+
+
+def run(services: Services) -> None:
+    """Works until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    beat(services.settings.home)
+    with hosting(services.settings) as store:
+        _migrate(services, store, stop)
+        loader = threading.Thread(target=_load, args=(services, store, stop), name="loader")
+        loader.start()
+        scheduler = _schedule(services, store)
+        scheduler.start()
+        log.info("worker ready", code=0)
+        stop.wait()
+        scheduler.shutdown(wait=True)
+        loader.join()
+
+
+def _migrate(services: Services, store: Store, stop: threading.Event) -> None:
+    """A server may come up after the worker: waits for it."""
+    while not stop.is_set():
+        try:
+            migrate(store, services.settings.clickhouse_cluster)
+            return
+        except StoreUnavailable as error:
+            log.warning("store away", reason=str(error))
+            beat(services.settings.home)
+            stop.wait(2)
+
+
+def _load(services: Services, store: Store, stop: threading.Event) -> None:
+    loader = Loader(store, services.settings.spool)
+    while not stop.is_set():
+        with loader.lock(blocking=False) as mine:
+            if mine:
+                loader.run(stop)
+        stop.wait(0.2)
+
+
+def _schedule(services: Services, store: Store) -> BackgroundScheduler:
+    """Each job runs alone, and one that was missed runs once, late."""
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+
+    def every(job: Callable[[Services, Store], None], **when: str) -> None:
+        scheduler.add_job(_guarded(job, services, store), "cron", **when)
+
+    every(_beat, second="*/5")
+    every(_release, minute="*/5")
+    every(_destroy_keys, minute="*", second="7")
+    every(_expire, minute="3")
+    every(_sweep, minute="23")
+    scheduler.add_job(_guarded(_release, services, store))
+    scheduler.add_job(_guarded(_expire, services, store))
+    return scheduler
+
+
+def _guarded(
+    job: Callable[[Services, Store], None], services: Services, store: Store
+) -> Callable[[], None]:
+    """A job that fails is reported and tried again at its next time."""
+
+    def run() -> None:
+        try:
+            job(services, store)
+        except StoreUnavailable as error:
+            log.warning("store away", name=job.__name__, reason=str(error))
+        except StoreRefused as error:
+            log.error("store refused", name=job.__name__, code=error.code, reason=str(error))
+        except Exception:
+            log.exception("job failed", name=job.__name__)
+
+    return run
+
+
+def _beat(services: Services, store: Store) -> None:
+    beat(services.settings.home)
+
+
+def _release(services: Services, store: Store) -> None:
+    # Traffic never pauses: loaded up to here is what waits for less than the settling time.
+    drained = reader.pending(services.settings.spool)[2] < SETTLE.total_seconds()
+    for due in services.releases().run(drained=drained):
+        log.info("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
+
+
+def _destroy_keys(services: Services, store: Store) -> None:
+    if count := services.keys.destroy_due():
+        log.info("keys destroyed", count=count)
+
+
+def _expire(services: Services, store: Store) -> None:
+    if count := expire(store, now().date()):
+        log.info("rows expired", rows=count)
+
+
+def _sweep(services: Services, store: Store) -> None:
+    services.releases().sweep()
