@@ -131,9 +131,9 @@ def _look(
             hits += [(n, kind, str(path.relative_to(home))) for n in _in(block, needles)]
     for table, column, texts in tqdm(list(_columns(store)), "columns", disable=None):
         columns += 1
-        for blob, count in texts():
-            values += count
-            hits += [(n, "store", f"{table}.{column}") for n in _in(blob, needles)]
+        blob, count = texts()
+        values += count
+        hits += [(n, "store", f"{table}.{column}") for n in _in(blob, needles)]
     for kind, url in (
         ("control", services.settings.control_url),
         ("keys", services.settings.keys_url),
@@ -161,9 +161,7 @@ def _blocks(path: Path, overlap: int) -> Iterator[bytes]:
         return
 
 
-def _columns(
-    store: Store,
-) -> Iterator[tuple[str, str, Callable[[], Iterable[tuple[bytes, int]]]]]:
+def _columns(store: Store) -> Iterator[tuple[str, str, Callable[[], tuple[bytes, int]]]]:
     """Every column of every table of the database, with what reads its distinct values as text."""
     rows = store.query_rows(
         "SELECT c.table, c.name FROM system.columns AS c JOIN system.tables AS t"
@@ -172,11 +170,10 @@ def _columns(
     )
     for table, column in rows:
 
-        def texts(table: str = table, column: str = column) -> Iterable[tuple[bytes, int]]:
+        def texts(table: str = table, column: str = column) -> tuple[bytes, int]:
             # Names out of the engine's own catalogue, quoted.
-            quoted = f'SELECT DISTINCT toString("{column}") AS v FROM "{table}"'  # noqa: S608
-            for block in store.query_blocks(quoted):
-                yield "\n".join(str(row[0]) for row in block).encode(), len(block)
+            rows = store.query_rows(f'SELECT DISTINCT toString("{column}") FROM "{table}"')  # noqa: S608
+            return "\n".join(str(row[0]) for row in rows).encode(), len(rows)
 
         yield table, column, texts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import asdict
 from datetime import date
 from functools import cache
@@ -12,10 +12,13 @@ import msgspec
 
 from control.sites import Site
 from releases.disclosure import Cell, Published, Threshold, publish, split, to_demote
-from releases.tables import KINDS, OTHER, Kind, Table, of_kind
+from releases.tables import KINDS, OTHER, TABLES, Kind, Table, of_kind
 from store.clickhouse import Store
 
 _ENCODER = msgspec.json.Encoder()
+_KIND_OF: dict[str, Kind] = {table.name: table.kind for table in TABLES}
+# What is hidden of these is merged into "(other)", because their totals are published.
+MERGED: Set[Kind] = {"visit", "event"}
 
 
 def compute_day(
@@ -38,7 +41,8 @@ def compute_day(
         version = new_version()
         shown, hidden = split(cells, threshold, demoted)
         _write(store, site, day, version, [publish(c, threshold, state) for c in shown], "shown")
-        others = _others(store, site, day, version) if hidden else []
+        kinds = {_KIND_OF[cell.table] for cell in hidden}
+        others = _others(store, site, day, version, kinds & MERGED)
         more = to_demote(shown, others, threshold)
         if not more:
             break
@@ -57,9 +61,9 @@ def _cells(store: Store, site: Site, day: date) -> list[Cell]:
     return [cell for kind in KINDS for cell in _query(store, kind, site, day)]
 
 
-def _others(store: Store, site: Site, day: date, version: int) -> list[Cell]:
+def _others(store: Store, site: Site, day: date, version: int, kinds: Set[Kind]) -> list[Cell]:
     """What is not among the shown cells of this version, merged into one cell a table."""
-    return [cell for kind in KINDS for cell in _query(store, kind, site, day, version)]
+    return [cell for kind in sorted(kinds) for cell in _query(store, kind, site, day, version)]
 
 
 def _query(

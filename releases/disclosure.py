@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from releases.tables import OTHER
+from releases.tables import OTHER, TABLES
 
 # Nobody can tell how many people made views without a pseudonym: ten count as one person.
 UNLINKED_PER_PERSON = 10
@@ -101,8 +101,11 @@ def split(
     return shown, hidden
 
 
-# Machines and refusals are no part of the day's total.
-_WITHOUT_TOTAL = frozenset({"bot", "dropped"})
+# Machines and refusals are no part of the day's total: nothing published could be subtracted from
+# theirs, and what is hidden of them is simply hidden.
+_WITHOUT_TOTAL = frozenset(t.name for t in TABLES if t.kind in ("bot", "tally"))
+# Bounces and durations belong to visits.
+_OF_VISITS = frozenset(t.name for t in TABLES if t.kind == "visit")
 
 
 def to_demote(
@@ -140,7 +143,7 @@ def publish(cell: Cell, threshold: Threshold, state: str) -> Published:
         events=_round(cell.events, step),
         linked_pageviews=_round(cell.linked_pageviews, step) if linked and apart else None,
         bounces=_round(cell.bounces, step) if rate else None,
-        duration=_round(cell.duration, _SECONDS) if linked else None,
+        duration=_round(cell.duration, _SECONDS) if linked and cell.table in _OF_VISITS else None,
     )
 
 
