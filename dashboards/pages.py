@@ -1,0 +1,88 @@
+"""The pages that signed-in people see: the list of sites, a site, one of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flask import Blueprint, Flask, abort, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from accounts import signin
+from config.settings import Settings
+from control.sites import Site, Sites
+from dashboards import assets, errors, headers, period, text, view
+from dashboards.period import Period
+from releases.reading import Reading
+
+
+def init(
+    app: Flask,
+    reading: Reading,
+    sites: Sites,
+    settings: Settings,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Registers pages, assets, error pages and the headers of every response.
+
+    `accounts.signin.init` must have been called: the pages ask it who is signed in.
+    """
+    app.after_request(headers.harden)
+    errors.init(app)
+    app.register_blueprint(assets.blueprint())
+    app.register_blueprint(_blueprint(reading, sites, settings, now))
+    app.add_template_filter(text.count, "figure")
+    app.add_template_filter(text.share, "share")
+    app.add_template_filter(text.day, "day")
+    app.add_template_global(text.span, "span")
+    app.add_template_global(
+        lambda name: url_for("assets.file", name=assets.manifest()[name]), "asset"
+    )
+
+
+def _blueprint(
+    reading: Reading, sites: Sites, settings: Settings, now: Callable[[], datetime]
+) -> Blueprint:
+    pages = Blueprint("pages", __name__, template_folder="templates")
+    pages.before_request(signin.require)
+    pages.after_request(signin.uncached)
+
+    def chosen(domain: str) -> tuple[Site, Period]:
+        found = sites.by_domain(domain) or abort(404)
+        asked = request.args
+        today = now().astimezone(found.zone).date()
+        key = asked.get("period", period.DEFAULT)
+        return found, period.choose(key, asked.get("from", ""), asked.get("to", ""), today)
+
+    @pages.get("/")
+    def home() -> ResponseReturnValue:
+        cards = [view.card(reading, site, now()) for site in sites.all()]
+        return render_template("sites.html", cards=cards)
+
+    @pages.get("/sites/<domain>")
+    def site(domain: str) -> ResponseReturnValue:
+        found, span = chosen(domain)
+        metric = view.BY_KEY.get(request.args.get("metric", ""), view.METRICS[0])
+        return render_template(
+            "site.html",
+            page=view.page(reading, found, span, metric, now()),
+            site=found,
+            period=span,
+            choices=period.CHOICES,
+            origin=settings.origin,
+        )
+
+    @pages.get("/sites/<domain>/<table>")
+    def table(domain: str, table: str) -> ResponseReturnValue:
+        found, span = chosen(domain)
+        if table not in view.TABLES:
+            abort(404)
+        return render_template(
+            "table.html",
+            panel=view.panel(reading, found, span, table, view.MOST_ROWS),
+            site=found,
+            period=span,
+            choices=period.CHOICES,
+        )
+
+    return pages
