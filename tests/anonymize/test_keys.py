@@ -1,0 +1,147 @@
+"""Keys: one a day however many ask, sealed at rest, and gone for good at their end."""
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from anonymize.keys import EphemeralKeys, KeyStore, end_of_day
+
+DAY = date(2026, 11, 22)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ZONE = "Europe/Brussels"
+SECRET = b"s" * 32
+
+
+class Clock:
+    def __init__(self, now=NOON):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/keys.db"
+
+
+def store(url, clock, secret=SECRET):
+    return KeyStore(url, secret, clock)
+
+
+def test_two_processes_share_the_day_key(url, clock):
+    assert store(url, clock).day(ZONE, DAY) == store(url, clock).day(ZONE, DAY)
+
+
+def test_however_many_ask_at_once_one_key_is_made(url, clock):
+    stores = [store(url, clock) for _ in range(8)]
+    barrier, keys = threading.Barrier(8), []
+
+    def ask(one):
+        barrier.wait()
+        keys.append(one.day(ZONE, DAY))
+
+    threads = [threading.Thread(target=ask, args=(one,)) for one in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+
+
+def test_days_and_zones_have_keys_of_their_own(url, clock):
+    keys = store(url, clock)
+    assert len({keys.day(ZONE, DAY), keys.day("UTC", DAY), keys.day("America/New_York", DAY)}) == 3
+
+
+def test_a_day_key_is_gone_within_an_hour_after_its_day(url, clock):
+    keys = store(url, clock)
+    assert keys.day(ZONE, DAY)
+    clock.now = end_of_day(ZONE, DAY) + timedelta(minutes=59)
+    assert keys.day(ZONE, DAY) is None
+    assert keys.destroy_due() == 1
+    assert [exists for *_, exists, _, _ in keys.status()] == [False]
+
+
+def test_a_clock_that_jumps_back_does_not_bring_a_key_back(url, clock):
+    keys = store(url, clock)
+    keys.day(ZONE, DAY)
+    clock.now = end_of_day(ZONE, DAY) + timedelta(hours=1)
+    keys.destroy_due()
+    clock.now = NOON
+    assert keys.day(ZONE, DAY) is None
+    assert store(url, clock).day(ZONE, DAY) is None
+
+
+def test_no_key_is_made_for_a_day_to_come(url, clock):
+    assert store(url, clock).day(ZONE, DAY + timedelta(days=2)) is None
+
+
+def test_a_key_is_sealed_at_rest(url, clock, tmp_path):
+    key = store(url, clock).day(ZONE, DAY)
+    assert key not in (tmp_path / "keys.db").read_bytes()
+
+
+def test_a_destroyed_key_leaves_no_byte_sealed_or_not(url, clock, tmp_path):
+    keys = store(url, clock)
+    key = keys.day(ZONE, DAY)
+    from anonymize.keys import keys as table
+
+    with keys._engine.connect() as connection:
+        sealed = connection.execute(table.select()).first().sealed
+    assert sealed in (tmp_path / "keys.db").read_bytes()
+    clock.now = end_of_day(ZONE, DAY) + timedelta(hours=1)
+    keys.destroy_due()
+    for file in tmp_path.iterdir():
+        content = file.read_bytes()
+        assert key not in content
+        assert sealed not in content
+        assert sealed[12:28] not in content
+
+
+def test_another_secret_key_cannot_open_it_and_the_error_shows_nothing(url, clock):
+    store(url, clock).day(ZONE, DAY)
+    with pytest.raises(KeyError, match="sealed by another secret key"):
+        store(url, clock, b"x" * 32).day(ZONE, DAY)
+
+
+def test_an_identity_key_lasts_thirteen_months_and_is_then_replaced(url, clock):
+    keys = store(url, clock)
+    first = keys.identity(1)
+    clock.now = NOON + timedelta(days=394)
+    assert keys.identity(1) == first
+    clock.now = NOON + timedelta(days=396)
+    assert keys.identity(1) != first
+    assert keys.identity(2) != keys.identity(1)
+
+
+def test_a_retry_meets_its_first_try_under_the_same_key(url, clock):
+    keys = store(url, clock)
+    occurred = NOON - timedelta(days=3)
+    first = keys.event(occurred)
+    clock.now = NOON + timedelta(days=4)
+    assert store(url, clock).event(occurred) == first
+
+
+def test_an_import_has_day_keys_of_its_own_that_nobody_else_can_ask_for(url, clock):
+    lasting = store(url, clock)
+    one, two = EphemeralKeys(lasting), EphemeralKeys(lasting)
+    past = date(2015, 5, 17)
+    assert one.day(ZONE, past) == one.day(ZONE, past) != two.day(ZONE, past)
+    assert lasting.day(ZONE, past) is None
+    assert one.event(NOON) == lasting.event(NOON)
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)]
+)
+def test_a_local_day_has_as_many_hours_as_its_zone_says(day, hours):
+    length = end_of_day(ZONE, day) - end_of_day(ZONE, day - timedelta(days=1))
+    assert length == timedelta(hours=hours)
