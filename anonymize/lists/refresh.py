@@ -32,7 +32,8 @@ RENAMED = {
     "StartPage": "Startpage", "tumblr": "Tumblr", "Vkontakte": "VK",
 }  # fmt: skip
 
-# JavaScript that Python's `re` reads otherwise.
+# The first two are JavaScript that Python's `re` does not take. The third would count the
+# browser of LG's television sets (`WebAppManager`) as a bot.
 REWRITTEN = {
     r"(?<! channel/|google/)google(?!(?:wv|app|/google| pixel))": (
         r"(?<! channel/)(?<!google/)google(?!(?:wv|app|/google| pixel))"
@@ -40,6 +41,7 @@ REWRITTEN = {
     r"^mozilla/\d\.\d\s\((?:compatible;)?(?:\s?[\w\d-.]+\/\d+\.\d+)?\)$": (
         r"^mozilla/\d\.\d\s\((?:compatible;)?(?:\s?[\w.-]+/\d+\.\d+)?\)$"
     ),
+    "manager": "(?<!webapp)manager",
 }
 
 

@@ -1,0 +1,155 @@
+"""What a user agent tells: browser, system, class of device, and whether it is a machine.
+
+The text itself goes no further than a bounded cache in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from user_agents import parse
+from user_agents.parsers import UserAgent
+
+from anonymize.scrub import scrub
+
+MAX_LENGTH = 512  # characters considered; browsers stay below 300
+MAX_NAME = 32  # characters of a family
+_BOT_PATTERNS = Path(__file__).with_name("lists") / "bots.json"
+
+
+class Agent(NamedTuple):
+    """Each part is '' where unknown; versions are major versions.
+
+    `device` is Desktop, Mobile, Tablet, TV or Other; `bot` is '' or 'bot'. Of a bot and of an
+    SDK nothing else is told.
+    """
+
+    browser: str = ""
+    browser_version: str = ""
+    os: str = ""
+    os_version: str = ""
+    device: str = ""
+    bot: str = ""
+
+
+SDK = Agent()
+BOT = Agent(bot="bot")
+
+
+class Agents:
+    """Classifies user agents, remembering the last `size` different ones.
+
+    The parser takes about a millisecond for one that it has not seen.
+    """
+
+    def __init__(self, size: int = 4096) -> None:
+        self._agent = lru_cache(maxsize=size)(_classify)
+
+    def classify(self, user_agent: str, sdk: bool) -> Agent:
+        """`sdk`: the request came from an app's or server's SDK. Its agent is a library's
+        (`okhttp/…`), which looks like a bot's and tells nothing of a browser.
+        """
+        return SDK if sdk else self._agent(user_agent[:MAX_LENGTH])
+
+
+def _classify(user_agent: str) -> Agent:
+    if is_bot(user_agent):
+        return BOT
+    parsed = parse(user_agent)
+    return Agent(
+        _family(parsed.browser.family, _BROWSERS),
+        _major(parsed.browser.version),
+        _family(parsed.os.family, _SYSTEMS),
+        _major(parsed.os.version),
+        _device(parsed, user_agent),
+    )
+
+
+def is_bot(user_agent: str) -> bool:
+    """Whether it states to be, or looks like, a machine: crawlers, monitors, libraries, nothing."""
+    return (
+        not user_agent.strip(" -")
+        or _STARTS.match(user_agent) is not None
+        or _CONTAINS.search(user_agent) is not None
+    )
+
+
+def _compiled(anchored: bool) -> re.Pattern[str]:
+    """One expression of all patterns that are tried at the start only, or everywhere.
+
+    They were written for JavaScript, where `\\w` and `\\d` are ASCII.
+    """
+    patterns = json.loads(_BOT_PATTERNS.read_text(encoding="utf-8"))
+    chosen = [f"(?:{each})" for each in patterns if each.startswith("^") is anchored]
+    return re.compile("|".join(chosen), re.IGNORECASE | re.ASCII)
+
+
+_STARTS = _compiled(anchored=True)
+_CONTAINS = _compiled(anchored=False)
+
+# One family for a browser on every system; names that the parser gives otherwise stay.
+_BROWSERS = {
+    "Other": "",
+    "Android": "Android Browser",
+    "AppleMail": "Apple Mail",
+    "Brave Mobile": "Brave",
+    "Chrome Mobile": "Chrome",
+    "Chrome Mobile iOS": "Chrome",
+    "Chrome Mobile WebView": "Chrome",
+    "DuckDuckGo Mobile": "DuckDuckGo",
+    "Edge Mobile": "Edge",
+    "Firefox iOS": "Firefox",
+    "Firefox Mobile": "Firefox",
+    "Firefox Focus": "Firefox",
+    "IE": "Internet Explorer",
+    "IE Mobile": "Internet Explorer",
+    "Mobile Safari": "Safari",
+    "MobileSafari": "Safari",
+    "Mobile Safari UI/WKWebView": "Safari",
+    "Opera Mobile": "Opera",
+    "Opera Tablet": "Opera",
+    "QQ Browser Mobile": "QQ Browser",
+}
+
+_LINUX = (
+    "Linux", "Arch Linux", "CentOS", "Debian", "Fedora", "Gentoo", "Kubuntu", "Linux Mint",
+    "Mageia", "Mandriva", "Puppy", "Red Hat", "Slackware", "SUSE", "Ubuntu", "VectorLinux",
+)  # fmt: skip
+_SYSTEMS = {
+    "Other": "",
+    "iPadOS": "iOS",
+    "Mac OS": "Mac",
+    "Mac OS X": "Mac",
+    "macOS": "Mac",
+    "Web0S": "webOS",
+    "Windows CE": "Windows",
+    **dict.fromkeys(_LINUX, "GNU/Linux"),
+}
+
+_TV = re.compile(
+    r"\bTV\b|SmartTV|SMART-TV|GoogleTV|AppleTV|Apple TV|HbbTV|CrKey|Roku|BRAVIA|\bAFT[A-Z]"
+    r"|Web0S|NetCast|PlayStation \d|Xbox"
+)
+
+
+def _device(parsed: UserAgent, user_agent: str) -> str:
+    if _TV.search(user_agent):
+        return "TV"
+    if parsed.is_tablet:
+        return "Tablet"
+    if parsed.is_mobile:
+        return "Mobile"
+    return "Desktop" if parsed.is_pc or "X11" in user_agent else "Other"
+
+
+def _family(parsed: str, table: dict[str, str]) -> str:
+    """The parser quotes names that it does not know from the agent itself: anything may be there."""
+    return table[parsed] if parsed in table else scrub(parsed)[:MAX_NAME]
+
+
+def _major(version: tuple[int | str, ...]) -> str:
+    return str(version[0])[:8] if version else ""
