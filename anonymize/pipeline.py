@@ -161,21 +161,29 @@ def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, 
 
 def _properties(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     allowed = context.site.properties
+    currency = _currency(event.currency)
     return {
         "props": {
             key: scrub(str(value))
             for key, value in event.props.items()
             if key in allowed and isinstance(value, str | int | float | bool)
         },
-        "revenue": _money(event.revenue) if event.revenue and event.currency else "",
-        "currency": (event.currency or "").upper() if event.revenue else "",
+        "revenue": _money(event.revenue) if event.revenue and currency else "",
+        "currency": currency if event.revenue else "",
     }
 
 
+_MOST_MONEY = Decimal(10) ** 14 - 1  # the column is a Decimal(18, 4)
+
+
 def _money(amount: float) -> str:
-    limit = Decimal("99999999999999")  # Decimal(18, 4)
-    value = Decimal(str(amount)).quantize(Decimal("0.0001"))
-    return str(max(-limit, min(limit, value)))
+    within = max(-_MOST_MONEY, min(_MOST_MONEY, Decimal(str(amount))))
+    return str(within.quantize(Decimal("0.0001")))
+
+
+def _currency(code: str | None) -> str:
+    """ISO 4217: three letters."""
+    return code.upper() if code and len(code) == 3 and code.isascii() and code.isalpha() else ""
 
 
 def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:

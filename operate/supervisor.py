@@ -6,7 +6,6 @@ first seconds takes everything down with it, because something is wrong that a r
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -55,7 +54,7 @@ def run() -> int:
 
 def _start(name: str) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C reaches the supervisor, which stops its children in order.
-    return subprocess.Popen(COMMANDS[name], cwd=_ROOT, start_new_session=True, env=os.environ)
+    return subprocess.Popen(COMMANDS[name], cwd=_ROOT, start_new_session=True)
 
 
 def _revive(child: _Child, stop: threading.Event) -> bool:

@@ -1,0 +1,244 @@
+"""The pipeline: from a raw event to a row, or to the reason why there is none."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anonymize.agent import Agents
+from anonymize.event import (
+    Accepted,
+    Basis,
+    Dropped,
+    RawConsent,
+    RawEvent,
+    RawRequest,
+    Reason,
+    Rejected,
+)
+from anonymize.geo import Location
+from anonymize.keys import EphemeralKeys
+from anonymize.pipeline import Context, SitePolicy, anonymize
+
+NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+REQUEST = RawRequest(NOW, "203.0.113.77", FIREFOX)
+CONSENT = RawConsent(categories={"analytics": True})
+
+
+class FixedKeys:
+    """One key a day, except for the days that are gone."""
+
+    def __init__(self, gone=()):
+        self.gone = gone
+
+    def day(self, timezone, day):
+        return None if day in self.gone else f"{timezone}{day}".encode().ljust(32, b".")[:32]
+
+    def identity(self, site):
+        return b"i" * 32
+
+    def event(self, occurred):
+        return b"e" * 32
+
+
+class Belgium:
+    def lookup(self, address):
+        return Location("BE", "BE-VLG", "Ghent")
+
+
+def context(policy="exempt", *, keys=None, late=timedelta(days=7), **more):
+    site = SitePolicy(1, "example.com", "Europe/Brussels", policy)
+    return Context(site, NOW, late, keys or FixedKeys(), Belgium(), Agents(), **more)
+
+
+def event(**fields):
+    return RawEvent(fields.pop("request", REQUEST), fields.pop("name", "pageview"), **fields)
+
+
+def row(raw, ctx=None):
+    outcome = anonymize(raw, ctx or context())
+    assert isinstance(outcome, Accepted), outcome
+    return outcome.row
+
+
+def test_an_exempt_view_keeps_what_the_matrix_says():
+    stored = row(event(url="https://example.com/a?utm_source=news&q=secret#top"))
+    assert (stored.basis, stored.page, stored.utm_source) == (Basis.EXEMPT, "/a", "news")
+    assert (stored.country, stored.region, stored.city) == ("BE", "", "")
+    assert (stored.browser, stored.browser_version, stored.os) == ("Firefox", "", "GNU/Linux")
+    assert stored.visitor != "0"
+    assert stored.time == int(NOW.timestamp())
+
+
+def test_without_consent_under_opt_in_there_is_no_visitor_and_only_the_hour():
+    stored = row(event(anonymous_id="a-1", session_id="s-1"), context("opt-in"))
+    assert (stored.basis, stored.visitor, stored.visit) == (Basis.NONE, "0", 0)
+    assert stored.time == int(NOW.replace(minute=0, second=0).timestamp())
+
+
+def test_a_consenting_browser_is_recognised_wherever_it_is():
+    here = row(event(consent=CONSENT, anonymous_id="a-1"))
+    there = row(
+        event(consent=CONSENT, anonymous_id="a-1", request=replace(REQUEST, address="198.51.100.1"))
+    )
+    assert here.visitor == there.visitor != "0"
+    assert here.basis is Basis.CONSENT
+
+
+def test_a_user_is_linked_only_under_the_purpose_account():
+    with_account = RawConsent(categories={"analytics": True, "account": True})
+    assert row(event(consent=CONSENT, anonymous_id="a", user_id="u")).user == "0"
+    assert row(event(consent=with_account, anonymous_id="a", user_id="u")).user != "0"
+
+
+def test_neighbours_in_a_network_with_one_browser_are_one_visitor():
+    other = event(request=replace(REQUEST, address="203.0.113.200"))
+    assert row(event()).visitor == row(other).visitor
+    elsewhere = event(request=replace(REQUEST, address="203.0.114.77"))
+    assert row(event()).visitor != row(elsewhere).visitor
+
+
+def test_a_late_event_whose_day_key_is_gone_has_no_visitor():
+    yesterday = NOW - timedelta(days=1)
+    keys = FixedKeys(gone=(yesterday.date(),))
+    stored = row(event(occurred=yesterday), context(keys=keys))
+    assert (stored.basis, stored.visitor, stored.day) == (Basis.NONE, "0", "2026-11-21")
+
+
+@pytest.mark.parametrize("address", [None, "", "1.2.3", "unknown", "0x7f.1"])
+def test_an_address_that_cannot_be_parsed_gives_no_place_and_no_visitor(address):
+    stored = row(event(request=replace(REQUEST, address=address)))
+    assert (stored.visitor, stored.country) == ("0", "")
+
+
+@pytest.mark.parametrize(
+    ("occurred", "sent", "expected"),
+    [
+        pytest.param(None, None, NOW, id="no time: when it arrived"),
+        pytest.param(NOW - timedelta(hours=2), None, NOW - timedelta(hours=2), id="no sent"),
+        pytest.param(
+            NOW + timedelta(hours=9),
+            NOW + timedelta(hours=10),
+            NOW - timedelta(hours=1),
+            id="a clock ten hours fast",
+        ),
+        pytest.param(
+            NOW - timedelta(days=400, hours=1),
+            NOW - timedelta(days=400),
+            NOW - timedelta(hours=1),
+            id="a clock a year slow",
+        ),
+        pytest.param(NOW + timedelta(hours=3), None, NOW, id="the future is the present"),
+        pytest.param(NOW, NOW - timedelta(hours=3), NOW, id="sent before it happened"),
+    ],
+)
+def test_the_time_is_by_our_clock(occurred, sent, expected):
+    assert row(event(occurred=occurred, sent=sent)).time == int(expected.timestamp())
+
+
+def test_the_day_is_the_sites_own():
+    late_evening = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+    raw = event(request=replace(REQUEST, received=late_evening))
+    assert row(raw).day == "2026-11-23"
+
+
+@pytest.mark.parametrize(
+    ("raw", "ctx", "outcome"),
+    [
+        pytest.param(
+            event(request=replace(REQUEST, gpc="1")), context(), Dropped(Reason.OBJECTED), id="gpc"
+        ),
+        pytest.param(
+            event(occurred=NOW - timedelta(days=8)), context(), Dropped(Reason.TOO_OLD), id="old"
+        ),
+        pytest.param(
+            event(),
+            context(final_days=frozenset({"2026-11-22"})),
+            Dropped(Reason.DAY_FINAL),
+            id="final",
+        ),
+        pytest.param(
+            event(url="http://["), context(), Rejected(Reason.BAD_URL, "/url"), id="bad url"
+        ),
+        pytest.param(
+            event(occurred=datetime(1960, 1, 1, tzinfo=UTC)),
+            context(late=None),
+            Rejected(Reason.BAD_TIMESTAMP, "/timestamp"),
+            id="before time began",
+        ),
+    ],
+)
+def test_there_is_no_row_because(raw, ctx, outcome):
+    assert anonymize(raw, ctx) == outcome
+
+
+def test_an_import_may_be_of_any_age_and_its_rows_live_from_the_import():
+    past = datetime(2015, 5, 17, 10, 5, tzinfo=UTC)
+    raw = event(request=replace(REQUEST, received=past))
+    stored = row(raw, context(late=None, keys=EphemeralKeys(FixedKeys())))
+    assert (stored.day, stored.expires) == ("2015-05-17", "2026-12-22")
+
+
+def test_a_retry_has_the_event_id_of_its_first_try_and_other_messages_have_others():
+    first = row(event(message_id="m-1"))
+    assert row(event(message_id="m-1")).event_id == first.event_id
+    assert row(event(message_id="m-2")).event_id != first.event_id
+    assert row(event()).event_id != row(event()).event_id
+
+
+def test_what_identifies_a_person_is_marked_in_every_text():
+    mail = "jan.peeters@example.org"
+    stored = row(
+        event(
+            name=f"signed up {mail}",
+            url=f"https://example.com/users/{mail}/edit",
+            consent=CONSENT,
+            anonymous_id="a",
+            screen_name=mail,
+            app_name=mail,
+            app_version=mail,
+            device_model=mail,
+            campaign={"campaign": mail},
+        )
+    )
+    assert mail not in msgspec.json.encode(stored).decode()
+    assert "{email}" in stored.name
+
+
+def test_a_raw_event_shows_nothing_of_itself():
+    raw = event(anonymous_id="a-secret", url="https://example.com/?q=secret", consent=CONSENT)
+    for shown in (repr(raw), repr(raw.request), repr(raw.consent), f"{raw}", f"{raw!s}"):
+        assert shown in ("<RawEvent>", "<RawRequest>", "<RawConsent>")
+
+
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+whole = st.none() | st.integers(min_value=-(2**63), max_value=2**63)
+
+
+@given(
+    name=texts.filter(bool), url=st.none() | texts, referrer=st.none() | texts,
+    address=st.none() | texts, agent=texts, props=st.dictionaries(texts, texts, max_size=3),
+    numbers=st.lists(whole, min_size=4, max_size=4), language=st.none() | texts,
+    os_name=st.none() | texts, version=st.none() | texts,
+    revenue=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    granted=st.booleans(), sdk=st.booleans(), occurred=st.none() | st.datetimes(),
+)  # fmt: skip
+def test_no_input_makes_the_pipeline_raise(
+    name, url, referrer, address, agent, props, numbers, language, os_name, version, revenue,
+    granted, sdk, occurred,
+):  # fmt: skip
+    raw = RawEvent(
+        RawRequest(NOW, address, agent, sdk=sdk), name,
+        occurred=occurred and occurred.replace(tzinfo=UTC), url=url, referrer=referrer,
+        consent=CONSENT if granted else RawConsent(), anonymous_id="a", props=props,
+        engagement=numbers[0] and abs(numbers[0]), scroll=numbers[1] and abs(numbers[1]),
+        screen_width=numbers[2], memory_total=numbers[3], storage_total=numbers[3],
+        language=language, os_name=os_name, os_version=version, revenue=revenue, currency="EUR",
+    )  # fmt: skip
+    outcome = anonymize(raw, context(late=None))
+    if isinstance(outcome, Accepted):
+        msgspec.json.encode(outcome.row)
