@@ -147,7 +147,7 @@ def _device(parsed: UserAgent, user_agent: str) -> str:
 
 
 def _family(parsed: str, table: dict[str, str]) -> str:
-    """The parser quotes names that it does not know from the agent itself: anything may be there."""
+    """The parser quotes what it does not know from the agent: anything may stand there."""
     return table[parsed] if parsed in table else scrub(parsed)[:MAX_NAME]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 _AT = re.compile(r"@|%(?:25)*40")
 _DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[A-Za-z]")
 
 # RFC 5321 section 4.5.3.1 limits the local part to 64 octets, which also bounds the search here.
 # `logo@2x.png` is a picture for dense screens.
@@ -23,7 +24,8 @@ _UUID = re.compile(
     r"(?<![0-9a-z])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-z])",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
+# The look-behind stands after the first digit, so that the search can jump from digit to digit.
+_ADDRESS = re.compile(r"\d(?<![\d.]\d)\d{0,2}(?:\.\d{1,3}){3}(?![\d.])")
 _RUN = re.compile(r"[A-Za-z0-9_+-]{20,}={0,2}")
 _NUMBER = re.compile(r"\d{9,}")
 
@@ -49,7 +51,7 @@ def _is_token(run: str) -> bool:
     digits among letters without any separator is a digest or a session.
     """
     run = run.rstrip("=")
-    if run.isalpha() or not any(map(str.isdigit, run)) or not any(map(str.isalpha, run)):
+    if not _DIGIT.search(run) or not _LETTER.search(run):
         return False
     if run.isalnum() and (len(run) >= 32 or _is_hexadecimal(run)):
         return True

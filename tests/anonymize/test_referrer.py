@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymize.referrer import CHANNELS, Referral, classify
+from anonymize.referrer import _ALIASES, _CATEGORIES, CHANNELS, Referral, classify
 
 NONE: Mapping[str, str] = {}
 
@@ -172,6 +172,10 @@ def test_a_campaign_decides_source_and_channel(
     assert (referral.source, referral.channel) == (source, channel)
 
 
+def test_every_alias_names_a_source_of_the_lists() -> None:
+    assert {name for name in _ALIASES.values() if name not in _CATEGORIES} == set()
+
+
 TEXT = st.text(max_size=80)
 
 
@@ -180,9 +184,7 @@ TEXT = st.text(max_size=80)
     st.dictionaries(st.sampled_from(["utm_source", "utm_medium", "utm_campaign"]), TEXT),
     st.booleans(),
 )
-def test_no_text_makes_it_raise(
-    referrer: str, stated: dict[str, str], click: bool
-) -> None:  # fmt: skip
+def test_no_text_makes_it_raise(referrer: str, stated: dict[str, str], click: bool) -> None:
     referral = classify(referrer, "shop.test", stated, click)
     assert referral.channel in {name for name, _ in CHANNELS}
     assert not set(referral.domain) & set("/?#@: ")
