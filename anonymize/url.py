@@ -31,7 +31,8 @@ _PARAMETERS = re.compile(r";[^/]*")
 # RFC 3986 section 2.3, and '@', which pages use in plain and escaped form for the same thing.
 _DECODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~@")
 _PATH_SAFE = "/%:@!$&'()*+,="
-_CUT = re.compile(r"(?:%[0-9A-F]?|\{[a-z]*)$")
+# What a cut may leave at the end: a character of several bytes, half an escape, half a mark.
+_CUT = re.compile(r"(?:%[C-F][0-9A-F](?:%[89AB][0-9A-F])*)?(?:%[0-9A-F]?|\{[a-z]*)?$")
 
 # `source` and `ref` mean the same as `utm_source`, and yield to it in this order.
 _SOURCES = ("utm_source", "source", "ref")

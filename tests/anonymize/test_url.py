@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,13 @@ def test_a_long_path_is_cut_but_never_inside_an_escape_or_a_mark(path: str, leng
     cleaned = clean_path(path)
     assert len(cleaned) == length
     assert not re.search(r"%.?$|\{[a-z]*$", cleaned)
+
+
+@given(st.text(alphabet="aé漢🙂", min_size=100, max_size=600))
+def test_a_cut_path_still_decodes(text: str) -> None:
+    cleaned = clean_path("/" + text)
+    assert ("/" + text).startswith(unquote(cleaned, errors="strict"))
+    assert len(cleaned) > 480 or unquote(cleaned) == "/" + text
 
 
 @pytest.mark.parametrize(
