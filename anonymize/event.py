@@ -55,6 +55,11 @@ class Reason(StrEnum):
     BAD_URL = "bad_url"
     UNPARSABLE_LINE = "unparsable_line"
 
+    NOT_JSON = "not_json"
+    UNKNOWN_SITE = "unknown_site"
+    UNSUPPORTED_MEDIA = "unsupported_media"
+    UNAVAILABLE = "unavailable"
+
 
 # Dropped: well-formed, and by policy not kept.
 DROPS = {
@@ -79,6 +84,13 @@ REJECTIONS = {
     Reason.BAD_URL: "not a URL",
     Reason.UNPARSABLE_LINE: "log import: a line that is in neither the common nor the combined format",
 }
+# Refused: the whole request, before any event in it was looked at.
+REFUSALS = {
+    Reason.NOT_JSON: "the body, or an event in it, is not JSON (RFC 8259) in UTF-8",
+    Reason.UNKNOWN_SITE: "no site has this write key or domain",
+    Reason.UNSUPPORTED_MEDIA: "neither `application/json` nor `text/plain`, plain or in gzip",
+    Reason.UNAVAILABLE: "nothing can be stored at the moment: send it again later",
+}
 
 
 def render() -> str:
@@ -92,6 +104,7 @@ def render() -> str:
     for title, reasons in (
         ("Dropped: well-formed, and by policy not kept", DROPS),
         ("Rejected: the sender made a mistake", REJECTIONS),
+        ("Refused: the whole request", REFUSALS),
     ):
         lines += ["", f"## {title}", "", "| reason | |", "|---|---|"]
         lines += [f"| `{reason}` | {meaning} |" for reason, meaning in reasons.items()]

@@ -1,0 +1,416 @@
+"""The Segment HTTP tracking API: a batch of events, or one, as every Segment SDK sends them.
+
+https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/ says what they
+hold. Unknown fields are passed over; what is known is checked, and one bad event never costs the
+others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from anonymize.event import Dropped, RawConsent, RawEvent, RawRequest, Reason
+from ingest.wire import (
+    BATCH_EVENTS,
+    EVENT_BYTES,
+    NAME_LENGTH,
+    URL_LENGTH,
+    Fault,
+    Integer,
+    Item,
+    Malformed,
+    Name,
+    Url,
+    check_properties,
+    mend_surrogates,
+    money,
+    rejection,
+)
+
+# Some SDKs send numbers where the specification has text, and the other way round.
+_Word = Name | Integer | float | None
+_Id = str | Integer | None
+_Size = Integer | float | None
+
+
+class _Struct(msgspec.Struct, frozen=True, rename="camel"):
+    pass
+
+
+class _App(_Struct, frozen=True):
+    name: Name | None = None
+    version: _Word = None
+    build: _Word = None
+
+
+class _Amount(_Struct, frozen=True):
+    total: _Size = None
+
+
+class _Battery(_Struct, frozen=True):
+    level: float | None = None
+
+
+class _Device(_Struct, frozen=True):
+    type: Name | None = None
+    model: Name | None = None
+    memory: _Amount | None = None
+    storage: _Amount | None = None
+    battery: _Battery | None = None
+
+
+class _System(_Struct, frozen=True):
+    name: Name | None = None
+    version: _Word = None
+
+
+class _Network(_Struct, frozen=True):
+    wifi: bool | None = None
+    cellular: bool | None = None
+
+
+class _Screen(_Struct, frozen=True):
+    width: _Size = None
+    height: _Size = None
+
+
+class _Campaign(_Struct, frozen=True):
+    name: Name | None = None
+    source: Name | None = None
+    medium: Name | None = None
+    term: Name | None = None
+    content: Name | None = None
+
+
+class _Page(_Struct, frozen=True):
+    url: Url | None = None
+    referrer: Url | None = None
+
+
+class _Consent(_Struct, frozen=True):
+    category_preferences: dict[str, bool] | None = None
+    analytics_storage: Literal["granted", "denied"] | None = msgspec.field(
+        default=None, name="analytics_storage"
+    )
+    tc_string: str | None = None
+    gpc: bool | None = None
+
+
+class _Session(_Struct, frozen=True):
+    id: _Id = None
+
+
+class _Context(_Struct, frozen=True):
+    app: _App | None = None
+    campaign: _Campaign | None = None
+    child_directed: bool | None = None
+    consent: _Consent | None = None
+    device: _Device | None = None
+    locale: Name | None = None
+    network: _Network | None = None
+    os: _System | None = None
+    page: _Page | None = None
+    screen: _Screen | None = None
+    session: _Session | None = None
+    session_id: _Id = None
+
+
+class _Event(_Struct, frozen=True):
+    type: str | None = None
+    event: Name | None = None
+    name: Name | None = None
+    message_id: str | None = None
+    anonymous_id: _Id = None
+    user_id: _Id = None
+    timestamp: str | None = None
+    original_timestamp: str | None = None
+    sent_at: str | None = None
+    properties: dict[str, Any] | None = None
+    context: _Context | None = None
+
+
+class _Batch(_Struct, frozen=True):
+    batch: list[msgspec.Raw]
+    write_key: str | None = None
+    sent_at: str | None = None
+    context: _Context | None = None  # for the events that have none of their own
+
+
+class _Key(_Struct, frozen=True):
+    write_key: str | None = None
+
+
+class _MessageId(_Struct, frozen=True):
+    message_id: str | None = None
+
+
+_batches = msgspec.json.Decoder(_Batch)
+_keys = msgspec.json.Decoder(_Key)
+_events = msgspec.json.Decoder(_Event)
+_message_ids = msgspec.json.Decoder(_MessageId)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Parcel:
+    """A body taken apart: the write key that it names, and its events, still as bytes.
+
+    `kind` is the type of every event where the path says it; None where each says its own.
+    """
+
+    write_key: str | None
+    events: list[msgspec.Raw]
+    sent: datetime | None = None
+    kind: str | None = None
+    context: _Context | None = None
+
+    def items(self, request: RawRequest) -> list[Item]:
+        """One item for each event, in the order of the body. Never raises."""
+        return [self._item(raw, request) for raw in self.events]
+
+    def _item(self, raw: msgspec.Raw, request: RawRequest) -> Item:
+        try:
+            if len(raw) > EVENT_BYTES:
+                raise Fault(Reason.TOO_LARGE, "")
+            event = _events.decode(raw)
+            kind = self.kind or event.type
+            if kind is None:
+                raise Fault(Reason.MISSING_FIELD, "/type")
+            read = _KINDS.get(kind)
+            if read is None:
+                reason = Reason.NO_TRAITS if kind == "identify" else Reason.UNSUPPORTED_TYPE
+                return Item(Dropped(reason), event.message_id)
+            context = event.context or self.context or _Context()
+            return _item(event, context, read(event, context), request, self.sent)
+        except (Fault, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Item(rejection(error), _message_id(raw))
+
+
+def open_batch(body: bytes) -> Parcel:
+    """The body of `/v1/batch`. Raises `Malformed`."""
+    batch, _ = _envelope(_batches, body)
+    if len(batch.batch) > BATCH_EVENTS:
+        raise Malformed(Reason.TOO_MANY, "/batch")
+    try:
+        sent = _time(batch.sent_at, "/sentAt")
+    except Fault as fault:
+        raise Malformed(fault.rejected.reason, fault.rejected.pointer) from None
+    return Parcel(batch.write_key, batch.batch, sent, context=batch.context)
+
+
+def open_single(body: bytes, kind: str) -> Parcel:
+    """The body of `/v1/track` and the like: one event, whose type the path says."""
+    key, body = _envelope(_keys, body)
+    return Parcel(key.write_key, [msgspec.Raw(body)], kind=kind)
+
+
+_T = TypeVar("_T")
+
+
+def _envelope(decoder: msgspec.json.Decoder[_T], body: bytes) -> tuple[_T, bytes]:
+    """What the decoder makes of the body, and the body as it was then."""
+    try:
+        try:
+            return decoder.decode(body), body
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            body = mend_surrogates(body)
+            return decoder.decode(body), body
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        rejected = rejection(error)
+    raise Malformed(rejected.reason, rejected.pointer)
+
+
+def _message_id(raw: msgspec.Raw) -> str | None:
+    """The message id of an event that could not be read otherwise."""
+    try:
+        return _message_ids.decode(raw).message_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Happening:
+    """What an event's type decides: its name and where its facts are found."""
+
+    name: str
+    url: str | None
+    url_pointer: str
+    referrer: str | None
+    screen: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    revenue: float | None = None
+    currency: str | None = None
+
+
+def _page(event: _Event, context: _Context) -> _Happening:
+    properties = dict(event.properties or {})
+    stated = {name: _text(properties.pop(name, None), name) for name in _PAGE_PROPERTIES}
+    check_properties(properties, "/properties")
+    page = context.page or _Page()
+    return _Happening(
+        name="pageview",
+        url=stated["url"] or page.url,
+        url_pointer="/properties/url" if stated["url"] else "/context/page/url",
+        referrer=stated["referrer"] or page.referrer,
+        properties=properties,
+    )
+
+
+# What Segment's specification reserves in a page call. Only the first two are used.
+_PAGE_PROPERTIES = ("url", "referrer", "path", "search", "title", "hash")
+
+
+def _text(value: Any, name: str) -> str | None:
+    if value is None or isinstance(value, str):
+        if value and len(value) > URL_LENGTH:
+            raise Fault(Reason.TOO_LONG, f"/properties/{name}")
+        return value
+    raise Fault(Reason.WRONG_TYPE, f"/properties/{name}")
+
+
+def _screen(event: _Event, context: _Context) -> _Happening:
+    properties = dict(event.properties or {})
+    check_properties(properties, "/properties")
+    name = event.name or properties.pop("name", None)
+    if name is not None and not isinstance(name, str):
+        raise Fault(Reason.WRONG_TYPE, "/properties/name")
+    if name and len(name) > NAME_LENGTH:
+        raise Fault(Reason.TOO_LONG, "/properties/name")
+    page = context.page or _Page()
+    return _Happening(
+        "screen", page.url, "/context/page/url", page.referrer, name or None, properties
+    )
+
+
+def _track(event: _Event, context: _Context) -> _Happening:
+    if not event.event:
+        raise Fault(Reason.MISSING_FIELD, "/event")
+    properties = dict(event.properties or {})
+    check_properties(properties, "/properties")
+    revenue, currency = None, None
+    if (amount := properties.pop("revenue", None)) is not None:
+        # Segment's specification: US dollars where no currency is stated.
+        revenue, currency = money(
+            amount,
+            properties.pop("currency", None) or "USD",
+            ("/properties/revenue", "/properties/currency"),
+        )
+    page = context.page or _Page()
+    return _Happening(
+        name=event.event,
+        url=page.url,
+        url_pointer="/context/page/url",
+        referrer=page.referrer,
+        properties=properties,
+        revenue=revenue,
+        currency=currency,
+    )
+
+
+_KINDS = {"page": _page, "screen": _screen, "track": _track}
+
+
+def _item(
+    event: _Event,
+    context: _Context,
+    happening: _Happening,
+    request: RawRequest,
+    sent: datetime | None,
+) -> Item:
+    app = context.app or _App()
+    device = context.device or _Device()
+    system = context.os or _System()
+    screen = context.screen or _Screen()
+    stated = "timestamp" if event.timestamp else "originalTimestamp"
+    raw = RawEvent(
+        request=request,
+        name=happening.name,
+        message_id=event.message_id or None,
+        occurred=_time(event.timestamp or event.original_timestamp, f"/{stated}"),
+        sent=_time(event.sent_at, "/sentAt") or sent,
+        consent=_consent(context.consent) if context.consent else RawConsent(),
+        child_directed=bool(context.child_directed),
+        anonymous_id=_word(event.anonymous_id),
+        user_id=_word(event.user_id),
+        session_id=_session(context),
+        url=happening.url or None,
+        referrer=happening.referrer or None,
+        campaign=_campaign(context.campaign) if context.campaign else {},
+        props=happening.properties,
+        revenue=happening.revenue,
+        currency=happening.currency,
+        language=context.locale,
+        screen_name=happening.screen,
+        screen_width=_size(screen.width),
+        screen_height=_size(screen.height),
+        app_name=app.name,
+        app_version=_word(app.version),
+        app_build=_word(app.build),
+        os_name=system.name or device.type,
+        os_version=_word(system.version),
+        device_type=device.type,
+        device_model=device.model,
+        memory_total=_size(device.memory.total) if device.memory else None,
+        storage_total=_size(device.storage.total) if device.storage else None,
+        battery=device.battery.level if device.battery else None,
+        connection=_connection(context.network) if context.network else None,
+    )
+    return Item(raw, event.message_id, happening.url_pointer)
+
+
+def _time(text: str | None, pointer: str) -> datetime | None:
+    """ISO 8601; UTC where no offset is stated."""
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    except ValueError:
+        raise Fault(Reason.BAD_TIMESTAMP, pointer) from None
+
+
+def _word(value: str | float | None) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _size(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _session(context: _Context) -> str | None:
+    return _word(context.session_id) or (_word(context.session.id) if context.session else None)
+
+
+def _campaign(campaign: _Campaign) -> dict[str, str]:
+    """Keyed as utm parameters are, without their prefix: Segment's `name` is `campaign` there."""
+    stated = {
+        "source": campaign.source,
+        "medium": campaign.medium,
+        "campaign": campaign.name,
+        "content": campaign.content,
+        "term": campaign.term,
+    }
+    return {key: value for key, value in stated.items() if value}
+
+
+def _consent(consent: _Consent) -> RawConsent:
+    return RawConsent(
+        categories=consent.category_preferences or {},
+        analytics_storage=consent.analytics_storage,
+        tc_string=consent.tc_string,
+        gpc=bool(consent.gpc),
+    )
+
+
+def _connection(network: _Network) -> str | None:
+    if network.wifi:
+        return "wifi"
+    if network.cellular:
+        return "cellular"
+    return "none" if network.wifi is False and network.cellular is False else None
