@@ -1,0 +1,125 @@
+"""Disclosure control: no figure stands for fewer than k persons, and none can be subtracted."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from releases.disclosure import (
+    ROUNDING,
+    UNLINKED_PER_PERSON,
+    Cell,
+    publish,
+    split,
+    thresholds,
+    to_demote,
+)
+from releases.tables import OTHER
+
+KEY = b"t" * 32
+
+
+def cell(value="a", visitors=0, table="page", **figures):
+    zero = dict.fromkeys(
+        ("visits", "pageviews", "events", "linked_pageviews", "bounces", "duration", "unlinked",
+         "bounced_visitors", "staying_visitors"), 0,
+    )  # fmt: skip
+    zero |= {"visits": visitors, "pageviews": visitors, "events": visitors}
+    return Cell(table=table, value=value, visitors=visitors, **(zero | figures))
+
+
+def fixed(n):
+    return lambda table, value: n
+
+
+counts = st.integers(min_value=0, max_value=200)
+cells = st.builds(
+    lambda value, visitors, unlinked, bounced, staying: cell(
+        str(value), visitors, unlinked=unlinked,
+        pageviews=visitors + unlinked, linked_pageviews=visitors,
+        bounced_visitors=min(bounced, visitors), staying_visitors=min(staying, visitors),
+        bounces=min(bounced, visitors), duration=visitors * 61,
+    ),
+    st.integers(min_value=0, max_value=10**9), counts, counts, counts, counts,
+)  # fmt: skip
+tables = st.lists(cells, max_size=12, unique_by=lambda c: c.value)
+floors = st.integers(min_value=3, max_value=30)
+
+
+def merged(hidden):
+    """As the store would merge them, of distinct persons: no fewer than the largest of them."""
+    return cell(OTHER, max(c.visitors for c in hidden), unlinked=sum(c.unlinked for c in hidden))
+
+
+@given(tables, floors)
+def test_no_shown_cell_stands_for_fewer_than_its_threshold(page, k):
+    total = cell("", 10_000, table="total")
+    shown, hidden = split([total, *page], fixed(k), frozenset())
+    assert all(c.persons >= k for c in shown)
+    assert set(shown) | set(hidden) == {total, *page}
+
+
+@given(tables, floors)
+def test_what_is_hidden_is_nothing_or_stands_for_enough_once_the_smallest_has_joined(page, k):
+    threshold, demoted = fixed(k), frozenset()
+    total = cell("", 10_000, table="total")
+    for _ in range(3):
+        shown, hidden = split([total, *page], threshold, demoted)
+        if not hidden:
+            return
+        more = to_demote(shown, [merged(hidden)], threshold)
+        if not more:
+            break
+        demoted |= more
+    of_table = [c for c in shown if c.table == "page"]
+    assert merged(hidden).persons >= k or not of_table
+
+
+def test_where_the_day_itself_is_too_small_nothing_of_it_is_shown():
+    day = [cell("", 9, table="total"), cell("/", 9), cell("gone", 0, table="dropped", unlinked=500)]
+    shown, _ = split(day, fixed(9 + 1), frozenset())
+    assert [c.table for c in shown] == ["dropped"]
+
+
+@given(cells, floors, st.sampled_from(list(ROUNDING)))
+def test_every_figure_is_rounded_and_held_to_the_floor_by_itself(one, k, state):
+    shown = publish(one, fixed(k), state)
+    step = ROUNDING[state]
+    for figure in (shown.visitors, shown.visits, shown.pageviews, shown.events, shown.bounces):
+        assert figure is None or figure % step == 0
+    assert (shown.visitors is None) == (one.visitors < k)
+    assert (shown.visits is None) == (one.visitors < k)
+    if shown.bounces is not None:
+        assert one.bounced_visitors >= k
+        assert one.staying_visitors >= k
+    few = 0 < one.unlinked < k * UNLINKED_PER_PERSON
+    if few or one.visitors < k:
+        assert shown.linked_pageviews is None
+
+
+@pytest.mark.parametrize(("unlinked", "persons"), [(0, 0), (9, 0), (10, 1), (99, 9), (100, 10)])
+def test_ten_views_without_a_pseudonym_count_as_one_person(unlinked, persons):
+    assert cell(unlinked=unlinked).persons == persons
+
+
+@pytest.mark.parametrize("k", [3, 5, 10, 25])
+def test_thresholds_lie_between_k_and_half_as_much_again_and_all_of_them_occur(k):
+    threshold = thresholds(KEY, 1, "2026-11-22", k)
+    drawn = {threshold("page", f"/{n}") for n in range(2000)}
+    assert drawn == set(range(k, k + k // 2 + 1))
+
+
+def test_a_threshold_is_the_same_at_every_look_and_another_on_another_day_or_site():
+    def draw(site, day, key=KEY):
+        return [thresholds(key, site, day, 100)("page", str(n)) for n in range(30)]
+
+    assert draw(1, "2026-11-22") == draw(1, "2026-11-22")
+    others = [draw(2, "2026-11-22"), draw(1, "2026-11-23"), draw(1, "2026-11-22", b"u" * 32)]
+    assert draw(1, "2026-11-22") not in others
+
+
+def test_bounces_and_durations_belong_to_visits_only():
+    busy = cell("x", 50, bounced_visitors=20, staying_visitors=20, bounces=20, duration=6000)
+    assert publish(busy, fixed(10), "final").duration is None
+    assert publish(replace(busy, table="source"), fixed(10), "final").duration == 6000
