@@ -199,10 +199,10 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
         return Page(site, period, "elsewhere" if latest else "empty", latest, [], None, [], None)
     totals = reading.totals(site, period.first, period.last)
     state = _state(site, totals)
-    if state == "unconsented" and metric.key != "pageviews":
+    if state == "unconsented":
         metric = BY_KEY["pageviews"]
     compared = _comparable(period, released)
-    before = reading.totals(site, period.before_first, period.before_last) if compared else None
+    pair = _compared(reading, site, period, here) if compared else (Figures(), Figures())
     shown = [m for m in METRICS if state != "unconsented" or m.key == "pageviews"]
     by_day = reading.by_day(site, period.first, period.last)
     return Page(
@@ -210,7 +210,7 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
         period=period,
         state=state,
         latest=here[-1].day,
-        tiles=[_tile(m, totals, before) for m in shown],
+        tiles=[_tile(m, totals, *pair) for m in shown],
         chart=_chart(reading, site, period, metric, by_day, here, compared, now),
         panels=[] if state == "withheld" else [panel(reading, site, period, t) for t in TABLES],
         about=_about(reading, site, period, here, by_day),
@@ -278,9 +278,21 @@ def _comparable(period: Period, released: list[Released]) -> bool:
     return bool(released) and released[0].day <= period.before_first
 
 
-def _tile(metric: Metric, totals: Figures, before: Figures | None) -> Tile:
+def _compared(
+    reading: Reading, site: Site, period: Period, here: list[Released]
+) -> tuple[Figures, Figures]:
+    """The two sides of the comparison. A day that is still open counts on neither, nor does its
+    counterpart: half a day against a whole one would always look like a loss."""
+    less = timedelta(days=1 if here[-1].state == "open" else 0)
+    return (
+        reading.totals(site, period.first, period.last - less),
+        reading.totals(site, period.before_first, period.before_last - less),
+    )
+
+
+def _tile(metric: Metric, totals: Figures, now: Figures, before: Figures) -> Tile:
     value = metric.of(totals)
-    change, verdict = _change(metric, value, metric.of(before) if before else None)
+    change, verdict = _change(metric, metric.of(now), metric.of(before))
     return Tile(metric, metric.write(value), value is None, change, verdict)
 
 
@@ -403,11 +415,10 @@ def _runs(days: Sequence[date]) -> list[tuple[date, date]]:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A site in the list: its last seven days."""
+    """A site in the list: its last seven days. `state` is shown, withheld, quiet or empty."""
 
     site: Site
-    measured: bool
-    unit: str
+    state: str
     visitors: int | None
     pageviews: int | None
     lines: list[spark.Line]
@@ -418,12 +429,15 @@ def card(reading: Reading, site: Site, now: datetime) -> Card:
     today = now.astimezone(site.zone).date()
     period = periods.choose("7d", "", "", today)
     shown = dict(reading.by_day(site, period.first, period.last))
-    totals = reading.totals(site, period.first, period.last) if shown else Figures()
+    totals = reading.totals(site, period.first, period.last)
+    if shown:
+        state = "shown" if totals.events else "withheld"
+    else:
+        state = "quiet" if reading.days(site, date.min, today) else "empty"
     of = BY_KEY["visitors" if totals.visitors else "pageviews"].of
     return Card(
         site=site,
-        measured=bool(shown) or bool(reading.days(site, date.min, today)),
-        unit="Visitors" if totals.visitors else "Page views",
+        state=state,
         visitors=totals.visitors,
         pageviews=totals.pageviews,
         lines=spark.lines(

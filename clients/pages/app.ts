@@ -74,7 +74,17 @@ function draw(holder: HTMLElement, table: HTMLTableElement): void {
   const paint = (): void => {
     const style = getComputedStyle(holder);
     const token = (property: string): string => style.getPropertyValue(property).trim();
-    const alone = points.filter((point) => point.value !== null).length < 2;
+    // A point between two gaps is on no line: it gets a dot.
+    const shut = points.map((point) => (point.open ? null : point.value));
+    const dotted = (values: (number | null)[]) =>
+      values.map((value, index) => ({
+        value,
+        symbol: values[index - 1] == null && values[index + 1] == null ? "circle" : "none",
+      }));
+    // What is still open is drawn as a dashed end of the line.
+    const open = points.map((point, index) =>
+      point.open || points[index + 1]?.open ? point.value : null,
+    );
     chart.setOption({
       animation: !calm.matches,
       animationDuration: 250,
@@ -123,14 +133,23 @@ function draw(holder: HTMLElement, table: HTMLTableElement): void {
         },
         {
           type: "line",
-          data: points.map((point) => point.value),
-          showSymbol: alone,
-          symbol: "circle",
-          symbolSize: 7,
+          data: dotted(shut),
+          symbolSize: 6,
+          silent: true,
           lineStyle: { color: token("--accent"), width: 2 },
           itemStyle: { color: token("--accent") },
           areaStyle: { color: token("--accent"), opacity: 0.09 },
-          emphasis: { scale: false },
+          emphasis: { disabled: true },
+        },
+        {
+          type: "line",
+          data: dotted(open),
+          symbolSize: 6,
+          silent: true,
+          lineStyle: { color: token("--accent"), width: 2, type: [3, 3] },
+          itemStyle: { color: token("--accent") },
+          areaStyle: { color: token("--accent"), opacity: 0.05 },
+          emphasis: { disabled: true },
         },
       ],
     });

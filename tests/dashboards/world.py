@@ -1,0 +1,211 @@
+"""A small world of sites in every state, released into a real store: what the pages are read from.
+
+Its clock stands at Sunday 22 November 2026, 15:20 in Brussels.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+from flask import Flask, abort
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, insert
+
+from accounts import signin
+from accounts.people import People
+from config.settings import Settings, load
+from control.database import open_control, released_days
+from control.sites import Site, Sites
+from dashboards import pages
+from releases.reading import Reading
+from store.clickhouse import Store, hosting
+from store.migrate import migrate
+
+NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
+TODAY = date(2026, 11, 22)
+
+Cells = dict[str, dict[str, dict[str, int | None]]]
+
+PAGES = ("/", "/pricing", "/docs", "/docs/install", "/blog/why-we-forget", "/changelog", "/about",
+         "/docs/consent", "/contact", "/blog", "/docs/api", "/jobs")  # fmt: skip
+SHARES = {
+    "page": PAGES,
+    "entry_page": PAGES[:7],
+    "source": ("", "Google", "DuckDuckGo", "Hacker News", "Mastodon", "newsletter", "GitHub"),
+    "channel": ("Direct", "Organic Search", "Referral", "Organic Social", "Email", "AI Assistants"),
+    "country": ("BE", "FR", "DE", "NL", "GB", "US", "DK", "ES", "CA"),
+    "device": ("Desktop", "Mobile", "Tablet"),
+    "browser": ("Chrome", "Safari", "Firefox", "Edge", "Samsung Internet"),
+    "os": ("Windows", "iOS", "Android", "macOS", "Linux"),
+    "event": ("pageview", "Sign up", "Download", "Search"),
+}
+
+
+@dataclass
+class World:
+    """The app over a real store, and the sites in it."""
+
+    settings: Settings
+    control: Engine
+    store: Store
+    sites: Sites
+    people: People
+    app: Flask
+
+    def client(self, *, signed_in: bool = True) -> FlaskClient:
+        client = self.app.test_client()
+        if signed_in:
+            link = self.people.invite("ada@example.com", "viewer", "reads the figures")
+            client.post(f"/sign-in/{link.token}")
+        return client
+
+    def release(self, site: Site, day: date, state: str, cells: Cells) -> None:
+        """Shows these cells as the release of a day."""
+        version = next(_VERSIONS)
+        lines = [
+            json.dumps(
+                {"site": site.id, "day": str(day), "version": version, "table": t, "value": v} | c
+            ).encode()
+            + b"\n"
+            for t, values in cells.items()
+            for v, c in values.items()
+        ]
+        if lines:
+            self.store.insert_lines("cells", lines, f"test-{version}")
+        with self.control.begin() as connection:
+            connection.execute(
+                insert(released_days).values(
+                    site=site.id,
+                    day=day,
+                    version=version,
+                    state=state,
+                    rows=len(lines),
+                    computed_at=datetime(2026, 11, 22, 14, 15),  # noqa: DTZ001  stored as UTC
+                )
+            )
+
+
+_VERSIONS = count(1)
+
+
+@contextmanager
+def world(home: Path) -> Iterator[World]:
+    """An empty world."""
+    settings = load({"DISCREET_HOME": str(home)})
+    control = open_control(settings.control_url)
+    with hosting(settings) as store:
+        migrate(store)
+        sites = Sites(control, ttl=0)
+        people = People(control, now=lambda: NOW)
+        yield World(settings, control, store, sites, people, build(settings, control, people))
+    control.dispose()
+
+
+def build(settings: Settings, control: Engine, people: People) -> Flask:
+    """The app of the pages alone, with two routes that fail in ways a page may."""
+    app = Flask("world", static_folder=None)
+    # The test client's forms carry no token; tests of the token switch the check on.
+    app.config["WTF_CSRF_ENABLED"] = False
+    signin.init(app, people, settings)
+    reading = Reading(Store(settings), control)
+    pages.init(app, reading, Sites(control, ttl=0), settings, now=lambda: NOW)
+    app.add_url_rule("/forbidden", view_func=lambda: abort(403), endpoint="forbidden")
+    app.add_url_rule("/broken", view_func=_broken)
+    return app
+
+
+def _broken() -> str:
+    raise RuntimeError("secret text of an exception")
+
+
+def fill(made: World) -> None:
+    """Sites in every state that a page can take."""
+    add = made.sites.add
+    shop = add("shop.example.com", "Europe/Brussels", "exempt", "BE")
+    blog = add("blog.example.org", "Europe/Paris", "opt-in", "FR")
+    tiny = add("tiny.example.net", "Europe/Copenhagen", "exempt", "DK")
+    old = add("archive.example.com", "Europe/Brussels", "exempt", "BE")
+    add("new.example.com", "Europe/Brussels", "opt-in", "BE")
+    chance = random.Random(7)
+    for back in range(75):
+        day = TODAY - timedelta(days=back)
+        made.release(shop, day, _state(back), _busy_day(chance, day, 0.6 if not back else 1.0))
+    for back in range(20):
+        day = TODAY - timedelta(days=back)
+        made.release(blog, day, _state(back), _unconsented_day(chance))
+    for back in range(3):
+        made.release(tiny, TODAY - timedelta(days=back), _state(back), {})
+    for number in range(17, 21):
+        day = date(2015, 5, number)
+        made.release(old, day, "final", _busy_day(chance, day, 0.3))
+
+
+def _state(back: int) -> str:
+    return "open" if back == 0 else "provisional" if back <= 7 else "final"
+
+
+def _busy_day(chance: random.Random, day: date, part: float) -> Cells:
+    weekday = (1.0, 1.06, 1.04, 1.0, 0.9, 0.55, 0.6)[day.weekday()]
+    visitors = int(900 * weekday * part * chance.uniform(0.88, 1.12))
+    cells: Cells = {"total": {"": _cell(visitors)}}
+    for table, values in SHARES.items():
+        weights = [1 / (rank + 1) ** 0.9 for rank in range(len(values) + 1)]
+        cells[table] = {
+            value: _cell(int(visitors * weight / sum(weights)))
+            for value, weight in zip((*values, "(other)"), weights, strict=True)
+        }
+    rhythm = [0.2 + max(0.0, math.sin((hour - 6) / 17 * math.pi)) for hour in range(24)]
+    cells["hour"] = {
+        f"{hour:02}": _cell(int(visitors * weight / sum(rhythm)))
+        for hour, weight in enumerate(rhythm)
+        if hour > 3 and (part == 1.0 or hour <= 15)
+    }
+    cells["basis"] = {
+        "consent": _cell(int(visitors * 0.46)),
+        "exempt": _cell(int(visitors * 0.5)),
+        "none": _cell(int(visitors * 0.04)),
+    }
+    cells["bot"] = {"bot": _only(120)}
+    cells["dropped"] = {"objected": _only(45), "asset": _only(10)}
+    return cells
+
+
+def _cell(visitors: int) -> dict[str, int | None]:
+    visits = visitors * 12 // 10
+    figures = {
+        "visitors": visitors,
+        "visits": visits,
+        "pageviews": visits * 27 // 10,
+        "events": visits * 30 // 10,
+        "linked_pageviews": visits * 26 // 10,
+        "bounces": visits * 42 // 100,
+    }
+    rounded: dict[str, int | None] = {name: n // 5 * 5 for name, n in figures.items()}
+    return rounded | {"duration": visits * 132}
+
+
+def _unconsented_day(chance: random.Random) -> Cells:
+    views = chance.randrange(300, 420, 5)
+    return {
+        "total": {"": _views(views)},
+        "page": {"/": _views(views // 2), "/posts/quiet-web": _views(views // 4)},
+        "channel": {"Direct": _views(views // 2), "Referral": _views(views // 4)},
+        "country": {"FR": _views(views // 2)},
+        "basis": {"none": _views(views)},
+    }
+
+
+def _views(n: int) -> dict[str, int | None]:
+    return {"pageviews": n, "events": n}
+
+
+def _only(n: int) -> dict[str, int | None]:
+    return {"events": n}
