@@ -82,7 +82,7 @@ REJECTIONS = {
     Reason.BAD_NUMBER: "a number that is not finite or outside 64 bits",
     Reason.BAD_TIMESTAMP: "not an ISO 8601 time, or outside the years that can be stored",
     Reason.BAD_URL: "not a URL",
-    Reason.UNPARSABLE_LINE: "log import: a line that is in neither the common nor the combined format",
+    Reason.UNPARSABLE_LINE: "log import: a line in neither the common nor the combined format",
 }
 # Refused: the whole request, before any event in it was looked at.
 REFUSALS = {
@@ -98,8 +98,8 @@ def render() -> str:
     lines = [
         "# Why an event was not stored",
         "",
-        "Nothing is dropped in silence: the reason stands in the response, in the day's tally and on",
-        "the site's page. Rendered from `anonymize/event.py` by `make docs`.",
+        "Nothing is dropped in silence: the reason stands in the response, in the day's tally and",
+        "on the site's page. Rendered from `anonymize/event.py` by `make docs`.",
     ]
     for title, reasons in (
         ("Dropped: well-formed, and by policy not kept", DROPS),

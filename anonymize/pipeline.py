@@ -192,8 +192,12 @@ def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
         **(page.campaign if page else {}),
         **{f"utm_{key}": value for key, value in event.campaign.items()},
     }
-    campaign = {key: scrub(value) for key, value in campaign.items() if key in _CAMPAIGN}
-    own = page.hostname if page else context.site.domain
+    campaign = {
+        key: scrub(url.campaign_value(value)) for key, value in campaign.items() if key in _CAMPAIGN
+    }
+    own = context.site.domain
+    if page and not f".{page.hostname}".endswith(f".{own}"):
+        own = page.hostname  # a page of the site under another name
     referral = classify(event.referrer, own, campaign, bool(page and page.paid_click))
     return {
         "referrer": referral.domain,

@@ -55,7 +55,7 @@ def job(store, sites, clock):
 
 
 def traffic(site, seed, visitors=150, day=DAY):
-    """Visits of one event and of many, with and without a pseudonym, in every table's dimensions."""
+    """Visits of one event and of many, with and without a pseudonym, in every dimension."""
     chance = random.Random(seed)
     midnight = int(datetime(day.year, day.month, day.day, 0, 0, tzinfo=UTC).timestamp())
     rows = []
@@ -176,11 +176,12 @@ def test_what_is_not_shown_of_a_table_stands_for_k_or_the_table_is_empty(store, 
     insert(store, traffic(site, 5))
     list(job(store, sites, Clock()).run())
     shown = {tuple(row) for row in store.query_rows("SELECT table, value FROM cells")}
-    rows = oracle.once(
-        [dict(zip(("event_id", "received", "day", "time", "visitor", "country", "bot"), row, strict=True))
-         for row in store.query_rows(
-            "SELECT event_id, toUnixTimestamp(received), toString(day), toUnixTimestamp(time),"
-            " toString(visitor), country, bot FROM events")], DAY.isoformat())  # fmt: skip
+    columns = ("event_id", "received", "day", "time", "visitor", "country", "bot")
+    stored = store.query_rows(
+        "SELECT event_id, toUnixTimestamp(received), toString(day), toUnixTimestamp(time),"
+        " toString(visitor), country, bot FROM events"
+    )
+    rows = oracle.once([dict(zip(columns, row, strict=True)) for row in stored], DAY.isoformat())
     hidden = [r for r in rows if not r["bot"] and ("country", r["country"]) not in shown]
     persons = len({r["visitor"] for r in hidden} - {"0"})
     persons += sum(r["visitor"] == "0" for r in hidden) // 10
