@@ -1,0 +1,112 @@
+"""From decoded events to the spool: the pipeline for each, one append for all of a request.
+
+Used alike by the HTTP endpoints, the log import and the demo, so that there is one way in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Protocol
+
+from anonymize.agent import Agents
+from anonymize.event import (
+    Accepted,
+    Outcome,
+    RawEvent,
+    Reason,
+    Rejected,
+    Row,
+)
+from anonymize.geo import Geo
+from anonymize.keys import Keys
+from anonymize.pipeline import Context, SitePolicy, anonymize
+from control.sites import Site
+from ingest.wire import Item
+from spool.writer import Tally
+
+NO_SITE = 0  # the tallies' site where a request names none that is known
+
+
+class Sink(Protocol):
+    """Where rows go: the spool, or an import that becomes visible as a whole."""
+
+    def append(self, rows: Sequence[Row], tallies: Sequence[Tally] = ()) -> None:
+        """Returns once they are kept. Raises `spool.writer.SpoolFull` or `OSError`."""
+        ...
+
+
+class Collector:
+    """Takes events in, of which nothing raw remains when `collect` returns.
+
+    `late` is the late window, None for an operator's import. `final_days` gives the local days
+    (YYYY-MM-DD) of a site to which nothing may be added any more.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        keys: Keys,
+        geo: Geo,
+        agents: Agents,
+        late: timedelta | None,
+        final_days: Callable[[Site], frozenset[str]],
+    ) -> None:
+        self._sink = sink
+        self._keys = keys
+        self._geo = geo
+        self._agents = agents
+        self._late = late
+        self._final_days = final_days
+
+    def collect(
+        self, site: Site, items: Sequence[Item], now: datetime, *, tally: bool = True
+    ) -> list[Outcome]:
+        """The outcome of each item, in order, once all that was accepted is in the spool.
+
+        `tally` counts what left no row; an import does not, since repeating it would count twice.
+        Raises what the sink raises; then nothing was accepted.
+        """
+        context = Context(
+            site=_policy(site),
+            now=now,
+            late=self._late,
+            keys=self._keys,
+            geo=self._geo,
+            agents=self._agents,
+            final_days=self._final_days(site),
+        )
+        outcomes = [_outcome(item, context) for item in items]
+        rows = [outcome.row for outcome in outcomes if isinstance(outcome, Accepted)]
+        lost = Counter(outcome.reason for outcome in outcomes if not isinstance(outcome, Accepted))
+        tallies = _tallies(site, lost, now) if tally and lost else ()
+        if rows or tallies:
+            self._sink.append(rows, tallies)
+        return outcomes
+
+    def refused(self, site: Site | None, reason: Reason, now: datetime) -> None:
+        """Counts a request that was refused as a whole."""
+        self._sink.append((), _tallies(site, Counter([reason]), now))
+
+
+def _outcome(item: Item, context: Context) -> Outcome:
+    content = item.content
+    if not isinstance(content, RawEvent):
+        return content
+    outcome = anonymize(content, context)
+    if isinstance(outcome, Rejected) and outcome.pointer == "/url":
+        return Rejected(outcome.reason, item.url_pointer)
+    return outcome
+
+
+def _tallies(site: Site | None, reasons: Counter[Reason], now: datetime) -> Sequence[Tally]:
+    day = now.astimezone(site.zone if site else UTC).date().isoformat()
+    number = site.id if site else NO_SITE
+    return [Tally(number, day, reason, n) for reason, n in reasons.items()]
+
+
+@lru_cache(maxsize=1024)
+def _policy(site: Site) -> SitePolicy:
+    return SitePolicy(site.id, site.domain, site.timezone, site.policy)
