@@ -7,14 +7,13 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 import click
-from flask.cli import AppGroup
 
 from accounts.people import ROLES, People, Person, PersonError
 
 
-def group(people: Callable[[], People], origin: str) -> AppGroup:
+def group(people: Callable[[], People], origin: str) -> click.Group:
     """The commands. `people` is called when one runs; `origin` stands in the links."""
-    user = AppGroup("user", help="People who may sign in.")
+    user = click.Group("user", help="People who may sign in.")
 
     @user.command()
     @click.argument("email")

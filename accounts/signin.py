@@ -33,6 +33,8 @@ def init(app: Flask, people: People, settings: Settings) -> CSRFProtect:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=SESSION_LIFE,
+        # The end is fixed when signing in, and cached files must never carry a cookie.
+        SESSION_REFRESH_EACH_REQUEST=False,
         # A form lives as long as the session that it belongs to.
         WTF_CSRF_TIME_LIMIT=None,
     )
@@ -79,6 +81,8 @@ def _blueprint(people: People) -> Blueprint:
         session.clear()  # nothing from before signing in goes on (session fixation)
         session.permanent = True
         login_user(found)
+        # Flask-Login's mark of the browser: a hash of address and user agent, which nobody needs.
+        session.pop("_id", None)
         return redirect("/", 303)
 
     @blueprint.post("/sign-out")

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, request, send_file
+from flask import Blueprint, Response, abort, request
 
 FOLDER = Path(__file__).with_name("static")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -52,13 +52,23 @@ def blueprint() -> Blueprint:
 
 def _send(name: str) -> Response:
     """The file, as it was gzipped when it was built where the browser takes that."""
-    if not (FOLDER / name).exists():
-        raise AssetsMissing("the front end is not built: make setup")
     zipped = request.accept_encodings["gzip"] > 0
-    response = send_file(
-        FOLDER / (f"{name}.gz" if zipped else name), mimetype=_TYPES[Path(name).suffix]
-    )
+    response = Response(_content(f"{name}.gz" if zipped else name), mimetype=_TYPES[_suffix(name)])
     response.headers["Vary"] = "Accept-Encoding"
     if zipped:
         response.headers["Content-Encoding"] = "gzip"
+    response.add_etag()
+    response.make_conditional(request)
     return response
+
+
+@cache
+def _content(name: str) -> bytes:
+    try:
+        return (FOLDER / name).read_bytes()
+    except FileNotFoundError:
+        raise AssetsMissing("the front end is not built: make setup") from None
+
+
+def _suffix(name: str) -> str:
+    return name[name.rindex(".") :]

@@ -38,7 +38,7 @@ class Metric:
         )
 
 
-METRICS = (
+METRICS: tuple[Metric, ...] = (
     Metric(
         "visitors",
         "Visitors",
@@ -198,22 +198,26 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
         latest = max((r.day for r in released + later), default=None)
         return Page(site, period, "elsewhere" if latest else "empty", latest, [], None, [], None)
     totals = reading.totals(site, period.first, period.last)
+    by_day = reading.by_day(site, period.first, period.last)
+    about = _about(reading, site, period, here, by_day)
     state = _state(site, totals)
+    if state == "withheld":
+        return Page(site, period, state, here[-1].day, [], None, [], about)
+    metrics = METRICS
     if state == "unconsented":
         metric = BY_KEY["pageviews"]
+        metrics = (metric,)
     compared = _comparable(period, released)
     pair = _compared(reading, site, period, here) if compared else (Figures(), Figures())
-    shown = [m for m in METRICS if state != "unconsented" or m.key == "pageviews"]
-    by_day = reading.by_day(site, period.first, period.last)
     return Page(
         site=site,
         period=period,
         state=state,
         latest=here[-1].day,
-        tiles=[_tile(m, totals, *pair) for m in shown],
+        tiles=[_tile(m, totals, *pair) for m in metrics],
         chart=_chart(reading, site, period, metric, by_day, here, compared, now),
-        panels=[] if state == "withheld" else [panel(reading, site, period, t) for t in TABLES],
-        about=_about(reading, site, period, here, by_day),
+        panels=[panel(reading, site, period, table) for table in TABLES],
+        about=about,
     )
 
 

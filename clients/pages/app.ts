@@ -57,13 +57,19 @@ function compact(value: number): string {
   );
 }
 
+/** Seconds between two lines of a duration's axis: a step of the clock, not of ten. */
+function step(points: Point[]): number {
+  const top = Math.max(...points.map((point) => Math.max(point.value ?? 0, point.before ?? 0)));
+  return [5, 15, 30, 60, 120, 300, 600, 1800].find((seconds) => seconds * 4 >= top) ?? 3600;
+}
+
 function draw(holder: HTMLElement, table: HTMLTableElement): void {
   const points = read(table);
   const name = table.dataset.metric ?? "";
   const kind = table.dataset.kind ?? "count";
   const axis = (value: number): string => {
     if (kind === "share") return `${Math.round(value * 100)}%`;
-    if (kind === "duration") return value < 60 ? `${value}s` : `${Math.round(value / 60)}m`;
+    if (kind === "duration") return value % 60 ? `${value}s` : `${value / 60}m`;
     return compact(value);
   };
   holder.replaceChildren();
@@ -118,6 +124,7 @@ function draw(holder: HTMLElement, table: HTMLTableElement): void {
         type: "value",
         splitNumber: 3,
         minInterval: kind === "count" ? 1 : 0,
+        ...(kind === "duration" && { interval: step(points) }),
         splitLine: { lineStyle: { color: token("--line") } },
         axisLabel: { color: token("--muted"), fontSize: 12, formatter: axis },
       },

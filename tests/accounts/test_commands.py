@@ -1,0 +1,63 @@
+"""`flask user …` on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from accounts.commands import group
+from accounts.people import People
+from control.database import open_control
+
+INVITE = ("invite", "ada@example.com", "--role", "viewer", "--purpose", "reads the figures")
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Iterator[People]:
+    engine = open_control(f"sqlite:///{tmp_path / 'control.db'}")
+    yield People(engine)
+    engine.dispose()
+
+
+def run(people: People, *arguments: str) -> Result:
+    return CliRunner().invoke(group(lambda: people, "https://stats.example.com"), arguments)
+
+
+def test_invite_prints_a_link_that_works(people: People) -> None:
+    result = run(people, *INVITE)
+    assert result.exit_code == 0, result.output
+    link = result.output.split()[-1]
+    assert link.startswith("https://stats.example.com/sign-in/")
+    assert people.sign_in(link.rpartition("/")[2]) is not None
+
+
+def test_invite_tells_its_facts_as_json(people: People) -> None:
+    facts = json.loads(run(people, *INVITE, "--until", "2999-12-31", "--json").output)
+    assert facts["email"] == "ada@example.com"
+    assert facts["until"] == "2999-12-31"
+    assert people.awaits(facts["link"].rpartition("/")[2])
+
+
+def test_a_bad_value_is_an_error_without_a_traceback(people: People) -> None:
+    result = run(people, "invite", "ada", "--role", "viewer", "--purpose", "reads")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: email:")
+
+
+def test_list_names_everybody(people: People) -> None:
+    assert "Nobody yet" in run(people, "list").output
+    run(people, *INVITE)
+    assert "ada@example.com  viewer  without end  reads the figures" in run(people, "list").output
+    assert json.loads(run(people, "list", "--json").output)[0]["role"] == "viewer"
+
+
+def test_disable_shuts_out(people: People) -> None:
+    link = json.loads(run(people, *INVITE, "--json").output)["link"]
+    assert run(people, "disable", "ada@example.com").exit_code == 0
+    assert people.sign_in(link.rpartition("/")[2]) is None
+    assert "disabled" in run(people, "list").output
+    assert run(people, "disable", "bob@example.com").exit_code == 1
