@@ -62,12 +62,13 @@ class Collector:
         self._final_days = final_days
 
     def collect(
-        self, site: Site, items: Sequence[Item], now: datetime, *, tally: bool = True
+        self, site: Site, items: Sequence[Item], now: datetime, counted: datetime | None
     ) -> list[Outcome]:
         """The outcome of each item, in order, once all that was accepted is in the spool.
 
-        `tally` counts what left no row; an import does not, since repeating it would count twice.
-        Raises what the sink raises; then nothing was accepted.
+        `now` starts the rows' life. What left no row is tallied on the local day of `counted`;
+        None for a log import, which may be repeated and would be counted twice. Raises what the
+        sink raises; then nothing was accepted.
         """
         context = Context(
             site=_policy(site),
@@ -81,7 +82,7 @@ class Collector:
         outcomes = [_outcome(item, context) for item in items]
         rows = [outcome.row for outcome in outcomes if isinstance(outcome, Accepted)]
         lost = Counter(outcome.reason for outcome in outcomes if not isinstance(outcome, Accepted))
-        tallies = _tallies(site, lost, now) if tally and lost else ()
+        tallies = _tallies(site, lost, counted) if counted and lost else ()
         if rows or tallies:
             self._sink.append(rows, tallies)
         return outcomes

@@ -101,7 +101,7 @@ class _Endpoints:
             pointer = parcel.domain_pointer
             raise _Refusal(400, Reason.UNKNOWN_SITE, pointer, "no site has this domain")
         item = parcel.item(_raw_request(now, keyed=False))
-        [outcome] = self._collector.collect(site, [item], now)
+        [outcome] = self._collector.collect(site, [item], now, counted=now)
         return _plausible_answer(outcome)
 
     def settings(self, write_key: str) -> Response:
@@ -139,7 +139,7 @@ class _Endpoints:
         if site is None:
             raise _Refusal(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY)
         items = parcel.items(_raw_request(now, keyed=True))
-        return _json(_report(items, self._collector.collect(site, items, now)), 200)
+        return _json(_report(items, self._collector.collect(site, items, now, counted=now)), 200)
 
     def _stated_site(self) -> Site | None:
         """The site of a request whose body said nothing."""
