@@ -170,9 +170,13 @@ class Parcel:
 
     def items(self, request: RawRequest) -> list[Item]:
         """One item for each event, in the order of the body. Never raises."""
-        return [self._item(raw, request) for raw in self.events]
+        if self.kind:
+            return [self._item(raw, request, "") for raw in self.events]
+        return [
+            self._item(raw, request, f"/batch/{index}") for index, raw in enumerate(self.events)
+        ]
 
-    def _item(self, raw: msgspec.Raw, request: RawRequest) -> Item:
+    def _item(self, raw: msgspec.Raw, request: RawRequest, pointer: str) -> Item:
         try:
             if len(raw) > EVENT_BYTES:
                 raise Fault(Reason.TOO_LARGE, "")
@@ -183,11 +187,13 @@ class Parcel:
             read = _KINDS.get(kind)
             if read is None:
                 reason = Reason.NO_TRAITS if kind == "identify" else Reason.UNSUPPORTED_TYPE
-                return Item(Dropped(reason), event.message_id)
+                return Item(Dropped(reason), event.message_id, pointer=pointer)
             context = event.context or self.context or _Context()
-            return _item(event, context, read(event, context), request, self.sent)
+            happening = read(event, context)
+            content = _raw_event(event, context, happening, request, self.sent)
+            return Item(content, event.message_id, happening.url_pointer, pointer)
         except (Fault, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return Item(rejection(error), _message_id(raw))
+            return Item(rejection(error), _message_id(raw), pointer=pointer)
 
 
 def open_batch(body: bytes) -> Parcel:
@@ -316,19 +322,19 @@ def _track(event: _Event, context: _Context) -> _Happening:
 _KINDS = {"page": _page, "screen": _screen, "track": _track}
 
 
-def _item(
+def _raw_event(
     event: _Event,
     context: _Context,
     happening: _Happening,
     request: RawRequest,
     sent: datetime | None,
-) -> Item:
+) -> RawEvent:
     app = context.app or _App()
     device = context.device or _Device()
     system = context.os or _System()
     screen = context.screen or _Screen()
     stated = "timestamp" if event.timestamp else "originalTimestamp"
-    raw = RawEvent(
+    return RawEvent(
         request=request,
         name=happening.name,
         message_id=event.message_id or None,
@@ -361,7 +367,6 @@ def _item(
         battery=device.battery.level if device.battery else None,
         connection=_connection(context.network) if context.network else None,
     )
-    return Item(raw, event.message_id, happening.url_pointer)
 
 
 def _time(text: str | None, pointer: str) -> datetime | None:

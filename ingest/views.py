@@ -201,7 +201,7 @@ def _report(items: list[Item], outcomes: list[Outcome]) -> dict[str, Any]:
         if isinstance(outcome, Dropped):
             dropped.append(entry)
         else:
-            rejected.append(entry | {"pointer": outcome.pointer})
+            rejected.append(entry | {"pointer": item.pointer + outcome.pointer})
     return {
         "success": True,
         "accepted": len(items) - len(dropped) - len(rejected),

@@ -39,13 +39,14 @@ Integer = Annotated[int, msgspec.Meta(ge=INTEGERS.start, le=INTEGERS.stop - 1)]
 class Item:
     """One event of a request: ready for the pipeline, or already decided by its wire format.
 
-    `url_pointer` is the JSON pointer (RFC 6901), within the event, of the field that its URL was
-    taken from.
+    `pointer` is the JSON pointer (RFC 6901) of the event in the body, and `url_pointer` that of
+    the field, within the event, that its URL was taken from.
     """
 
     content: RawEvent | Dropped | Rejected
     message_id: str | None = None
     url_pointer: str = "/url"
+    pointer: str = ""
 
 
 class Malformed(ValueError):

@@ -191,7 +191,7 @@ class _Watched(io.RawIOBase):
 @click.option("--site", "domain", required=True, help="The domain of the site that the log is of.")
 @as_json
 @with_services
-def import_log(services: Services, file: Path, domain: str, json_: bool) -> None:
+def command(services: Services, file: Path, domain: str, json_: bool) -> None:
     """Replays an access log FILE (common or combined format, plain or gzip; - for stdin).
 
     It is anonymised here, before anything is written. Its days become final when it ends. It may
@@ -238,6 +238,3 @@ def _reading(path: Path) -> Iterator[io.BufferedIOBase]:
         ) as bar,
     ):
         yield plain(io.BufferedReader(_Watched(file, bar)))
-
-
-GROUPS = (import_log,)
