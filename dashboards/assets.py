@@ -43,7 +43,7 @@ def blueprint() -> Blueprint:
     def beacon() -> Response:
         response = _send("discreet.js")
         response.headers["Cache-Control"] = "public, max-age=86400"
-        # Other sites load it: that is what it is for.
+        # Sites under a Cross-Origin-Embedder-Policy load nothing that doesn't say this.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 

@@ -1,0 +1,175 @@
+"""The pages in a real Chromium: what its console says, whom it asks, where the keyboard leads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+from werkzeug.serving import make_server
+
+from tests.browser import browser, watch  # noqa: F401  the fixture
+from tests.dashboards.world import World
+
+SHOP = "/sites/shop.example.com"
+SHIFTS = """() => new Promise((done) => {
+  let sum = 0;
+  const seen = (list) => list.getEntries().forEach((entry) => { sum += entry.value; });
+  new PerformanceObserver(seen).observe({type: "layout-shift", buffered: true});
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})"""
+
+
+@pytest.fixture(scope="module")
+def origin(world: World) -> Iterator[str]:
+    """The app, served on the loopback."""
+    server = make_server("127.0.0.1", 0, world.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def state(world: World, browser: Browser, origin: str) -> object:  # noqa: F811
+    """The cookies of somebody who signed in by pressing the button."""
+    link = world.people.invite("eve@example.com", "viewer", "reads the figures")
+    context = browser.new_context(base_url=origin)
+    page = context.new_page()
+    page.goto(f"/sign-in/{link.token}")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Sites")).to_be_visible()
+    cookies = context.storage_state()
+    context.close()
+    return cookies
+
+
+@pytest.fixture
+def context(
+    browser: Browser,  # noqa: F811
+    origin: str,
+    state: object,
+    request: pytest.FixtureRequest,
+) -> Iterator[BrowserContext]:
+    """Signed in; indirect parameters are options of the context."""
+    options = {"viewport": {"width": 1280, "height": 900}} | getattr(request, "param", {})
+    context = browser.new_context(base_url=origin, storage_state=state, **options)
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param({"viewport": {"width": width, "height": 844}, "color_scheme": scheme}, id=name)
+        for name, width, scheme in (
+            ("phone, light", 390, "light"),
+            ("phone, dark", 390, "dark"),
+            ("desktop, light", 1280, "light"),
+            ("desktop, dark", 1280, "dark"),
+        )
+    ],
+    indirect=True,
+)
+def test_pages_are_quiet_ask_nobody_else_and_stand_still(
+    context: BrowserContext, origin: str
+) -> None:
+    page = context.new_page()
+    seen = watch(page)
+    for path in ("/", SHOP, f"{SHOP}?period=day", f"{SHOP}/page", "/sites/blog.example.org",
+                 "/sites/tiny.example.net", "/sites/new.example.com"):  # fmt: skip
+        page.goto(path)
+        if path.startswith(SHOP) and "/page" not in path:
+            expect(page.locator("#chart canvas")).to_be_visible()
+        assert page.evaluate(SHIFTS) < 0.01, path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert seen.errors == []
+    assert seen.hosts == {origin.removeprefix("http://")}
+
+
+def test_the_chart_is_drawn_and_tells_its_figures(context: BrowserContext) -> None:
+    page = context.new_page()
+    seen = watch(page)
+    page.goto(f"{SHOP}?period=7d")
+    expect(page.locator("#chart canvas")).to_be_visible()
+    page.locator("#chart").hover()
+    expect(page.locator("#chart .tip strong")).to_contain_text("visitors")
+    assert seen.errors == []
+
+
+def test_the_keyboard_leads_through_the_page_in_reading_order(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(SHOP)
+    order = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.innerText.trim()"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert order[:4] == ["Skip to content", "Discreet", "Sign out", "All sites"]
+    assert "Last 28 days" in order[4]
+    assert [text.split("\n")[0] for text in order[5:11]] == [
+        "Visitors", "Visits", "Page views", "Views per visit", "Bounce rate", "Visit duration",
+    ]  # fmt: skip
+    assert order[11] == "The figures behind the chart"
+
+
+def test_the_skip_link_skips_to_the_content(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(SHOP)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="All sites")).to_be_focused()
+
+
+def test_the_period_menu_works_by_keyboard_and_closes_with_escape(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(SHOP)
+    menu = page.locator("details.menu")
+    page.locator("details.menu > summary").press("Enter")
+    expect(menu).to_have_attribute("open", "")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Today")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+    expect(page.locator("details.menu > summary")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    "context", [{"java_script_enabled": True}, {"java_script_enabled": False}],
+    ids=["with a script", "without a script"], indirect=True,
+)  # fmt: skip
+def test_days_of_ones_own_can_be_chosen(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"{SHOP}?metric=pageviews")
+    page.locator("details.menu > summary").click()
+    page.get_by_label("From").fill("2026-11-02")
+    page.get_by_label("To").fill("2026-11-08")
+    page.get_by_role("button", name="Show these days").click()
+    expect(page.locator("details.menu > summary")).to_contain_text("2 – 8 Nov 2026")
+    expect(page.locator(".tile[aria-current]")).to_contain_text("Page views")
+
+
+@pytest.mark.parametrize("context", [{"java_script_enabled": False}], indirect=True, ids=[""])
+def test_without_a_script_the_page_says_the_same(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto(f"{SHOP}?period=7d")
+    expect(page.locator("#chart svg polyline").first).to_be_visible()
+    page.get_by_text("The figures behind the chart").click()
+    expect(page.get_by_role("rowheader", name="Sunday 22 Nov 2026")).to_be_visible()
+
+
+def test_signing_out_leads_back_to_the_door(world: World, browser: Browser, origin: str) -> None:  # noqa: F811
+    link = world.people.invite("bob@example.com", "viewer", "reads the figures")
+    context = browser.new_context(base_url=origin)
+    page = context.new_page()
+    page.goto(f"/sign-in/{link.token}")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
+    page.goto(SHOP)
+    expect(page).to_have_url(f"{origin}/sign-in")
+    context.close()
