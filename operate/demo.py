@@ -1,0 +1,169 @@
+"""`demo`: a website and an app with thirty days of generated traffic, and a sign-in link.
+
+The traffic takes the way of any other: bytes on the wire, decoded, anonymised, spooled. Past days
+are an import, with keys that live in this process only; today goes the way of live traffic.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+import click
+from sqlalchemy import select
+from tqdm import tqdm
+
+from accounts.people import People
+from anonymize.event import Accepted
+from anonymize.keys import EphemeralKeys, Keys
+from control.database import imported_days
+from control.sites import Site
+from ingest import plausible, segment
+from ingest.collector import Collector, Sink
+from ingest.final_days import final_days
+from ingest.wire import Item
+from operate import supervisor
+from operate.commands import with_services
+from operate.demo_traffic import APP, WEBSITE, ZONE, Sent, generate
+from operate.import_log import Damaged, publish
+from operate.jobs import catch_up, release_due, store_at_hand
+from operate.services import Services, now
+from spool.importing import Import
+
+DAYS = 30
+_BATCH = 500  # events between two writes
+_EMAIL = "demo@demo.example"
+_READY = 60.0  # seconds within which the service answers
+
+
+def fill(services: Services, sites: dict[str, Site], moment: datetime) -> int:
+    """Thirty past days as one import, and today up to `moment`. Returns the events stored.
+
+    Raises `Damaged` where somebody else fills the same days at the same time.
+    """
+    today = moment.astimezone(ZONE).date()
+    days = [today - timedelta(days=back) for back in range(DAYS, -1, -1)]
+    past: list[Sent] = []
+    live: list[Sent] = []
+    for sent in generate(days, moment):
+        (live if sent.at.astimezone(ZONE).date() == today else past).append(sent)
+    with Import(services.settings.spool) as rows:
+        keys = EphemeralKeys(services.keys)
+        stored, filled = _send(services, sites, past, rows, keys, None, moment)
+        publish(services, rows, filled, moment)
+    more, _ = _send(services, sites, live, services.spool, services.keys, services.late, moment)
+    return stored + more
+
+
+def _send(
+    services: Services,
+    sites: dict[str, Site],
+    requests: Iterable[Sent],
+    sink: Sink,
+    keys: Keys,
+    late: timedelta | None,
+    moment: datetime,
+) -> tuple[int, dict[Site, set[str]]]:
+    """Every request through the collector. Returns the events stored and the days they fell on."""
+    finals = {site: final_days(services.control, site) for site in sites.values()}
+    collector = Collector(
+        sink, keys, services.geo, services.agents, late, lambda site: finals[site]
+    )
+    waiting: dict[tuple[Site, date], list[Item]] = defaultdict(list)
+    filled: dict[Site, set[str]] = defaultdict(set)
+    stored = 0
+
+    def flush(site: Site, items: list[Item], at: datetime) -> int:
+        outcomes = collector.collect(site, items, moment, counted=at)
+        days = [outcome.row.day for outcome in outcomes if isinstance(outcome, Accepted)]
+        filled[site].update(days)
+        items.clear()
+        return len(days)
+
+    last: dict[tuple[Site, date], datetime] = {}
+    for sent in tqdm(requests, desc="generating traffic", unit=" requests", disable=None):
+        place = sites[sent.domain], sent.at.astimezone(ZONE).date()
+        waiting[place] += _decoded(sent)
+        last[place] = sent.at
+        if len(waiting[place]) >= _BATCH:
+            stored += flush(place[0], waiting[place], sent.at)
+    for place, items in waiting.items():
+        stored += flush(place[0], items, last[place])
+    return stored, filled
+
+
+def _decoded(sent: Sent) -> list[Item]:
+    if sent.wire == "plausible":
+        return [plausible.open_event(sent.body).item(sent.request)]
+    return segment.open_batch(sent.body).items(sent.request)
+
+
+def _sites(services: Services) -> dict[str, Site]:
+    return {
+        domain: services.sites.by_domain(domain)
+        or services.sites.add(domain, ZONE.key, "exempt", "BE")
+        for domain in (WEBSITE, APP)
+    }
+
+
+def _filled(services: Services, site: Site) -> bool:
+    with services.control.connect() as connection:
+        found = select(imported_days.c.day).where(imported_days.c.site == site.id).limit(1)
+        return connection.execute(found).first() is not None
+
+
+def _answers(origin: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{origin}/healthz", timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@click.command("demo")
+@with_services
+def command(services: Services) -> None:
+    """A demo website and app with thirty days of traffic; runs the service, prints a sign-in link.
+
+    May be repeated: what is there already stays as it is.
+    """
+    sites = _sites(services)
+    if _filled(services, sites[WEBSITE]):
+        click.echo("The demo's traffic is there already.")
+    else:
+        try:
+            stored = fill(services, sites, now())
+        except Damaged as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"{stored:,} events on {DAYS} days and today")
+        with store_at_hand(services) as store:
+            catch_up(services, store)
+            release_due(services)
+    here = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+    if _answers(here):
+        _show(services)
+        return
+    threading.Thread(target=_show_when_ready, args=(services, here), daemon=True).start()
+    sys.exit(supervisor.run())
+
+
+def _show_when_ready(services: Services, origin: str) -> None:
+    deadline = time.monotonic() + _READY
+    while not _answers(origin) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    _show(services)
+
+
+def _show(services: Services) -> None:
+    """The last line that is printed: a link that signs in once."""
+    invited = People(services.control).invite(_EMAIL, "admin", "looking around the demo")
+    click.echo(
+        f"Sign in once, within 24 hours, at\n{services.settings.origin}/sign-in/{invited.token}"
+    )
