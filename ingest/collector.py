@@ -25,7 +25,7 @@ from anonymize.keys import Keys
 from anonymize.pipeline import Context, SitePolicy, anonymize
 from control.sites import Site
 from ingest.wire import Item
-from spool.writer import Tally
+from spool.tally import Tally
 
 NO_SITE = 0  # the tallies' site where a request names none that is known
 

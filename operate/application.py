@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
+from pathlib import Path
 
+import structlog
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import accounts.commands
-import accounts.signin
+import dashboards.pages
 import ingest.views
+from accounts import signin
+from accounts.people import People
 from config.settings import Settings, SettingsError, load
 from operate import commands, demo, health, import_log, logs
 from operate.services import Services, build
+
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Stops the process with a clear message where the settings cannot be used."""
     logs.configure()
     try:
-        settings = settings or load()
-        services = build(settings)
+        services = build(settings or load())
     except SettingsError as error:
         sys.exit(f"Discreet cannot start:\n{error}")
-    app = Flask("discreet", root_path=str(settings.home), static_folder=None)
-    return assemble(app, services)
+    if services.geo.problem:
+        structlog.get_logger().warning("no geography", reason=services.geo.problem)
+    return assemble(services)
 
 
-def assemble(app: Flask, services: Services) -> Flask:
+def assemble(services: Services) -> Flask:
+    """The application over these parts."""
     settings = services.settings
-    app.config.update(
-        SECRET_KEY=settings.secret_key(),
-        SESSION_COOKIE_NAME="discreet",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.public_url.startswith("https://"),
-        PERMANENT_SESSION_LIFETIME=timedelta(days=7),
-        TRAP_HTTP_EXCEPTIONS=False,
-    )
+    app = Flask("discreet", root_path=str(_ROOT), static_folder=None, template_folder=None)
     app.extensions["discreet"] = services
-    hops = settings.trusted_proxies
-    if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    app.register_blueprint(ingest.views.blueprint(services))
+    if hops := settings.trusted_proxies:
+        proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
+        app.wsgi_app = proxied  # type: ignore[method-assign]
+    people = People(services.control)
+    csrf = signin.init(app, people, settings)
+    collecting = ingest.views.blueprint(services)
+    csrf.exempt(collecting)
+    app.register_blueprint(collecting)
     app.register_blueprint(health.blueprint(services))
-    for group in (commands.GROUPS, accounts.commands.GROUPS, import_log.GROUPS, demo.GROUPS):
-        for command in group:
-            app.cli.add_command(command)
+    dashboards.pages.init(app, services.reading, services.sites, settings)
+    own = accounts.commands.group(lambda: people, settings.origin)
+    for command in (own, *commands.GROUPS, import_log.command, demo.command):
+        app.cli.add_command(command)
     return app

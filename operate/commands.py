@@ -17,6 +17,7 @@ from operate import jobs, leaks, supervisor, worker
 from operate.services import Services, now
 from spool import reader
 from store.clickhouse import StoreRefused, StoreUnavailable
+from store.migrate import migrate
 from store.retention import expire
 
 
@@ -309,7 +310,7 @@ def retention() -> None:
 def retention_run(services: Services, json_: bool) -> None:
     """Delete what is due: rows on the day they carry, keys at their end."""
     with jobs.store_at_hand(services) as store:
-        jobs.migrate(store, services.settings.clickhouse_cluster)
+        migrate(store, services.settings.clickhouse_cluster)
         rows = expire(store, now().date())
     destroyed = services.keys.destroy_due()
     show(

@@ -7,11 +7,11 @@ everything is there, so every column of every table is read through the engine a
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Engine, MetaData, Table, create_engine, select, text
+from sqlalchemy import Engine, MetaData, create_engine, select, text
 from tqdm import tqdm
 
 from operate.services import Services
@@ -184,15 +184,9 @@ def _database(url: str) -> Iterator[tuple[str, str, bytes, int]]:
     metadata.reflect(engine)
     with engine.connect() as connection:
         for table in metadata.tables.values():
-            yield from _table(connection.execute, table)
+            rows = [tuple(row) for row in connection.execute(select(table))]
+            for position, column in enumerate(table.columns):
+                values = [row[position] for row in rows]
+                blob = b"\n".join(v if isinstance(v, bytes) else str(v).encode() for v in values)
+                yield table.name, column.name, blob, len(values)
     engine.dispose()
-
-
-def _table(
-    execute: Callable[..., Iterable[object]], table: Table
-) -> Iterator[tuple[str, str, bytes, int]]:
-    rows = [tuple(row) for row in execute(select(table))]  # type: ignore[call-overload]
-    for position, column in enumerate(table.columns):
-        values = [row[position] for row in rows]
-        blob = b"\n".join(v if isinstance(v, bytes) else str(v).encode() for v in values)
-        yield table.name, column.name, blob, len(values)

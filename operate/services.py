@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Engine
@@ -62,7 +63,7 @@ def build(settings: Settings) -> Services:
         keys=KeyStore(settings.keys_url, settings.secret_key(), now, late),
         store=store,
         spool=Spool(settings.spool, settings.spool_fsync, settings.spool_max_bytes),
-        geo=open_geo(settings.geo_db),
+        geo=open_geo(Path(settings.geo_db)),
         agents=Agents(),
         reading=Reading(store, control),
     )
