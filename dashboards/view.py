@@ -80,8 +80,7 @@ METRICS: tuple[Metric, ...] = (
 )
 BY_KEY = {metric.key: metric for metric in METRICS}
 
-# The declared tables that a page shows: their headings, what they count when both can be counted,
-# and how wide they are.
+# The declared tables that a page shows, in its order, and their headings.
 TABLES = {
     "page": "Pages",
     "entry_page": "Entry pages",
@@ -92,6 +91,16 @@ TABLES = {
     "device": "Devices",
     "browser": "Browsers",
     "os": "Systems",
+    "screen": "App screens",
+    "app_version": "App versions",
+}
+# Shown only where there is an app.
+OF_APPS = frozenset({"screen", "app_version"})
+# What stands for an empty value, where "Unknown" would be wrong.
+_EMPTY = {
+    "source": "Direct or unknown",
+    "entry_page": "No page",
+    "app_version": "Not an app",
 }
 MOST_ROWS = 500
 
@@ -148,6 +157,7 @@ class Panel:
     lines: list[Line]
     with_views: bool
     more: bool
+    named: bool  # some value is neither empty nor "(other)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +217,7 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
     if state == "unconsented":
         metric = BY_KEY["pageviews"]
         metrics = (metric,)
+    panels = [panel(reading, site, period, table) for table in TABLES]
     compared = _comparable(period, released)
     pair = _compared(reading, site, period, here) if compared else (Figures(), Figures())
     return Page(
@@ -216,7 +227,7 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
         latest=here[-1].day,
         tiles=[_tile(m, totals, *pair) for m in metrics],
         chart=_chart(reading, site, period, metric, by_day, here, compared, now),
-        panels=[panel(reading, site, period, table) for table in TABLES],
+        panels=[p for p in panels if p.table not in OF_APPS or p.named],
         about=about,
     )
 
@@ -242,8 +253,9 @@ def panel(reading: Reading, site: Site, period: Period, table: str, limit: int =
             )
             for value, figures in rows
         ],
-        with_views=table == "page" and unit == "Visitors",
+        with_views=table in ("page", "screen") and unit == "Visitors",
         more=len(named) > limit,
+        named=any(value != UNKNOWN for value, _ in named),
     )
 
 
@@ -260,7 +272,7 @@ def _label(table: str, value: str) -> str:
     if value == OTHER:
         return OTHER
     if value == UNKNOWN:
-        return {"source": "Direct or unknown"}.get(table, "Unknown")
+        return _EMPTY.get(table, "Unknown")
     return country(value) if table == "country" else value
 
 

@@ -156,6 +156,13 @@ def test_countries_have_names_and_unknown_sources_say_so(client: FlaskClient) ->
     assert "Sources Visitors Direct or unknown" in text
 
 
+def test_apps_have_tables_only_where_there_is_an_app(client: FlaskClient) -> None:
+    text = words(read(client, SHOP))
+    assert "App screens App screens Visitors Views Home" in text
+    assert "App versions App versions Visitors Not an app" in text
+    assert "App " not in words(read(client, "/sites/blog.example.org"))
+
+
 def test_a_longer_table_has_a_page_of_its_own(client: FlaskClient) -> None:
     assert f'href="{SHOP}/page?period=28d"' in read(client, SHOP)
     assert "/jobs" not in read(client, SHOP)

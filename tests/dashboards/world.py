@@ -45,6 +45,8 @@ SHARES = {
     "device": ("Desktop", "Mobile", "Tablet"),
     "browser": ("Chrome", "Safari", "Firefox", "Edge", "Samsung Internet"),
     "os": ("Windows", "iOS", "Android", "macOS", "Linux"),
+    "screen": ("Home", "Basket", "Order"),
+    "app_version": ("", "3.2.0", "3.1.4"),
     "event": ("pageview", "Sign up", "Download", "Search"),
 }
 
