@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 def create_app(settings: Settings | None = None) -> Flask:
     """Stops the process with a clear message where the settings cannot be used."""
     logs.configure()
+    os.umask(0o077)  # whatever this process makes is its owner's alone
     try:
         services = build(settings or load())
     except SettingsError as error:

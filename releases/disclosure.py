@@ -90,7 +90,8 @@ def split(
         cells_of_people = {c.table for c in cells if c.table not in _WITHOUT_TOTAL}
     else:
         cells_of_people = set()
-    shown, hidden = [], []
+    shown: list[Cell] = []
+    hidden: list[Cell] = []
     for cell in cells:
         fits = (
             cell.persons >= threshold(cell.table, cell.value)

@@ -114,9 +114,11 @@ class Reading:
     def freshness(self, site: Site) -> Freshness:
         days = self.days(site, date.min, date.max)
         states = [day.state for day in days]
-        newest = max((day.computed_at for day in days), default=None)
         return Freshness(
-            *(states.count(state) for state in ("open", "provisional", "final")), newest
+            open=states.count("open"),
+            provisional=states.count("provisional"),
+            final=states.count("final"),
+            computed_at=max((day.computed_at for day in days), default=None),
         )
 
     def totals(self, site: Site, first: date, last: date) -> Figures:

@@ -1,4 +1,4 @@
-"""Rows leave on the day that they carry: by the worker's own clock; the table's TTL is the backstop."""
+"""Rows leave on the day that they carry: by the worker's own clock, with TTL as the backstop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ def expire(store: Store, today: date) -> int:
 
     A restricted row is kept while the restriction lasts (GDPR art. 18).
     """
-    due = "expires <= {today:Date} AND restricted = 0"
-    [(count,)] = store.query_rows(f"SELECT count() FROM events WHERE {due}", {"today": today})
+    [(count,)] = store.query_rows(
+        "SELECT count() FROM events WHERE expires <= {today:Date} AND restricted = 0",
+        {"today": today},
+    )
     if count:
         store.command(
-            f"ALTER TABLE events DELETE WHERE {due}", {"today": today}, {"mutations_sync": 2}
+            "ALTER TABLE events DELETE WHERE expires <= {today:Date} AND restricted = 0",
+            {"today": today},
+            {"mutations_sync": 2},
         )
     return int(count)

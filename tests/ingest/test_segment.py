@@ -1,0 +1,404 @@
+"""Segment's HTTP tracking API, without a server: bytes in, events or reasons out."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anonymize.event import Dropped, RawEvent, RawRequest, Reason, Rejected
+from ingest.segment import open_batch, open_single
+from ingest.wire import Malformed
+
+REQUEST = RawRequest(received=datetime(2026, 5, 4, 12, tzinfo=UTC))
+
+
+def items(*events, **envelope):
+    body = json.dumps({"batch": list(events), **envelope}).encode()
+    return open_batch(body).items(REQUEST)
+
+
+def event(**fields) -> RawEvent:
+    [item] = items(fields)
+    assert isinstance(item.content, RawEvent), item.content
+    return item.content
+
+
+def deep(levels):
+    value = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+def test_a_page_call_is_a_page_view_of_its_url():
+    found = event(
+        type="page",
+        name="Pricing",
+        properties={
+            "url": "https://e.com/a?b=1",
+            "referrer": "https://r.com/",
+            "title": "T",
+            "path": "/a",
+            "plan": "x",
+        },
+    )
+    assert (found.name, found.url) == ("pageview", "https://e.com/a?b=1")
+    assert found.referrer == "https://r.com/"
+    assert found.props == {"plan": "x"}
+
+
+def test_a_page_without_a_url_of_its_own_has_its_contexts():
+    page = {"url": "https://e.com/c", "referrer": "https://r.com/c"}
+    [item] = items({"type": "page", "context": {"page": page}})
+    assert item.content.url == "https://e.com/c"
+    assert item.content.referrer == "https://r.com/c"
+    assert item.url_pointer == "/context/page/url"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": "Home"}, {"properties": {"name": "Home"}}],
+    ids=["name", "properties.name"],
+)
+def test_a_screen_call_names_its_screen(fields):
+    found = event(type="screen", **fields)
+    assert (found.name, found.screen_name) == ("screen", "Home")
+
+
+def test_a_track_call_keeps_its_name_and_its_money():
+    properties = {"revenue": 12.5, "currency": "eur", "plan": "x"}
+    found = event(type="track", event="Bought", properties=properties)
+    assert (found.name, found.revenue, found.currency) == ("Bought", 12.5, "EUR")
+    assert found.props == {"plan": "x"}
+    assert event(type="track", event="Bought", properties={"revenue": 1}).currency == "USD"
+
+
+def test_device_facts_are_read_from_the_context():
+    found = event(
+        type="screen",
+        name="Home",
+        anonymousId="anon",
+        userId=7,
+        messageId="m",
+        context={
+            "app": {"name": "App", "version": "3.1", "build": 3100, "namespace": "x"},
+            "os": {"name": "Android", "version": 15},
+            "device": {
+                "type": "android",
+                "model": "Pixel 8",
+                "memory": {"total": 8_000_000_000, "free": 1},
+                "storage": {"total": 128e9},
+                "battery": {"level": 0.5},
+            },
+            "network": {"wifi": False, "cellular": True, "carrier": "x"},
+            "screen": {"width": 412.0, "height": 915, "density": 2},
+            "locale": "nl-BE",
+            "timezone": "Europe/Brussels",
+            "campaign": {"name": "spring", "source": "news", "other": "x"},
+            "session": {"id": 12},
+            "library": {"name": "analytics-kotlin"},
+        },
+    )
+    assert (found.anonymous_id, found.user_id, found.session_id) == ("anon", "7", "12")
+    assert (found.app_name, found.app_version, found.app_build) == ("App", "3.1", "3100")
+    assert (found.os_name, found.os_version) == ("Android", "15")
+    assert (found.device_type, found.device_model) == ("android", "Pixel 8")
+    assert (found.memory_total, found.storage_total) == (8_000_000_000, 128_000_000_000)
+    assert (found.battery, found.connection) == (0.5, "cellular")
+    assert (found.screen_width, found.screen_height, found.language) == (412, 915, "nl-BE")
+    assert found.campaign == {"campaign": "spring", "source": "news"}
+
+
+@pytest.mark.parametrize(
+    ("network", "connection"),
+    [
+        ({"wifi": True, "cellular": True}, "wifi"),
+        ({"cellular": True}, "cellular"),
+        ({"wifi": False, "cellular": False}, "none"),
+        ({"wifi": False}, None),
+        ({}, None),
+    ],
+)
+def test_connection(network, connection):
+    assert event(type="screen", context={"network": network}).connection == connection
+
+
+def test_consent_is_read_in_every_form_and_unset_is_none():
+    stated = {
+        "categoryPreferences": {"analytics": True, "marketing": False},
+        "analytics_storage": "granted",
+        "tcString": "CP",
+        "gpc": True,
+        "noticeVersion": 3,
+    }
+    consent = event(type="screen", context={"consent": stated}).consent
+    assert consent.categories == {"analytics": True, "marketing": False}
+    assert (consent.analytics_storage, consent.tc_string, consent.gpc) == ("granted", "CP", True)
+    unset = event(type="screen").consent
+    assert (unset.categories, unset.analytics_storage, unset.tc_string, unset.gpc) == (
+        {},
+        None,
+        None,
+        False,
+    )
+    assert event(type="screen", context={"childDirected": True}).child_directed
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-05-04T10:00:00Z", datetime(2026, 5, 4, 10, tzinfo=UTC)),
+        ("2026-05-04T12:00:00.123+02:00", datetime(2026, 5, 4, 10, 0, 0, 123000, tzinfo=UTC)),
+        ("2026-05-04T10:00:00.123456789Z", datetime(2026, 5, 4, 10, 0, 0, 123456, tzinfo=UTC)),
+        ("2026-05-04 10:00:00", datetime(2026, 5, 4, 10, tzinfo=UTC)),
+        ("", None),
+    ],
+)
+def test_times_are_iso_8601_and_utc_where_no_offset_is_stated(text, time):
+    assert event(type="screen", timestamp=text).occurred == time
+
+
+def test_the_batchs_sending_time_holds_for_events_that_state_none():
+    own, other = items(
+        {"type": "screen", "sentAt": "2026-05-04T10:00:00Z"},
+        {"type": "screen"},
+        sentAt="2026-05-04T11:00:00Z",
+    )
+    assert own.content.sent.hour == 10
+    assert other.content.sent.hour == 11
+
+
+def test_the_batchs_context_holds_for_events_that_have_none():
+    [item] = items({"type": "screen"}, context={"app": {"name": "App"}})
+    assert item.content.app_name == "App"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("identify", Reason.NO_TRAITS),
+        ("group", Reason.UNSUPPORTED_TYPE),
+        ("alias", Reason.UNSUPPORTED_TYPE),
+        ("ride", Reason.UNSUPPORTED_TYPE),
+    ],
+)
+def test_types_that_are_not_kept_are_dropped_by_name(kind, reason):
+    [item] = items({"type": kind, "messageId": "m", "traits": {"email": "a@b.c"}})
+    assert item.content == Dropped(reason)
+    assert item.message_id == "m"
+
+
+TRACK = {"type": "track", "event": "e"}
+BAD = {
+    "no type": ({"messageId": "m"}, Reason.MISSING_FIELD, "/type"),
+    "no name": ({"type": "track"}, Reason.MISSING_FIELD, "/event"),
+    "empty name": ({"type": "track", "event": ""}, Reason.MISSING_FIELD, "/event"),
+    "not an object": ("text", Reason.WRONG_TYPE, ""),
+    "null": (None, Reason.WRONG_TYPE, ""),
+    "type is a number": ({"type": 1}, Reason.WRONG_TYPE, "/type"),
+    "name is a number": ({"type": "track", "event": 7}, Reason.WRONG_TYPE, "/event"),
+    "name too long": ({"type": "track", "event": "x" * 201}, Reason.TOO_LONG, "/event"),
+    "screen too long": (
+        {"type": "screen", "properties": {"name": "x" * 201}},
+        Reason.TOO_LONG,
+        "/properties/name",
+    ),
+    "properties are a list": (TRACK | {"properties": []}, Reason.WRONG_TYPE, "/properties"),
+    "url is a number": (
+        {"type": "page", "properties": {"url": 1}},
+        Reason.WRONG_TYPE,
+        "/properties/url",
+    ),
+    "url too long": (
+        {"type": "page", "properties": {"url": "https://e.com/" + "a" * 2048}},
+        Reason.TOO_LONG,
+        "/properties/url",
+    ),
+    "context url too long": (
+        {"type": "page", "context": {"page": {"url": "a" * 2049}}},
+        Reason.TOO_LONG,
+        "/context/page/url",
+    ),
+    "too many properties": (
+        TRACK | {"properties": {str(n): n for n in range(31)}},
+        Reason.TOO_MANY,
+        "/properties",
+    ),
+    "key too long": (TRACK | {"properties": {"k" * 65: 1}}, Reason.TOO_LONG, "/properties"),
+    "value too long": (
+        TRACK | {"properties": {"a/b~c": "x" * 301}},
+        Reason.TOO_LONG,
+        "/properties/a~1b~0c",
+    ),
+    "nested too deeply": (
+        TRACK | {"properties": deep(4)},
+        Reason.TOO_DEEP,
+        "/properties/a/a/a",
+    ),
+    "nested far too deeply": (TRACK | {"properties": deep(900)}, Reason.TOO_DEEP, None),
+    "integer above 64 bits": (
+        TRACK | {"properties": {"n": 2**63}},
+        Reason.BAD_NUMBER,
+        "/properties/n",
+    ),
+    "integer below 64 bits": (
+        TRACK | {"properties": {"n": [-(2**63) - 1]}},
+        Reason.BAD_NUMBER,
+        "/properties/n/0",
+    ),
+    "memory above 64 bits": (
+        TRACK | {"context": {"device": {"memory": {"total": 2**70}}}},
+        Reason.BAD_NUMBER,
+        "/context/device/memory/total",
+    ),
+    "money is text": (
+        TRACK | {"properties": {"revenue": "12"}},
+        Reason.WRONG_TYPE,
+        "/properties/revenue",
+    ),
+    "money is a truth": (
+        TRACK | {"properties": {"revenue": True}},
+        Reason.WRONG_TYPE,
+        "/properties/revenue",
+    ),
+    "money beyond the store": (
+        TRACK | {"properties": {"revenue": 1e15}},
+        Reason.BAD_NUMBER,
+        "/properties/revenue",
+    ),
+    "currency unknown": (
+        TRACK | {"properties": {"revenue": 1, "currency": "euro"}},
+        Reason.WRONG_TYPE,
+        "/properties/currency",
+    ),
+    "consent is no word of ours": (
+        TRACK | {"context": {"consent": {"analytics_storage": "maybe"}}},
+        Reason.WRONG_TYPE,
+        "/context/consent/analytics_storage",
+    ),
+    "consent is not a truth": (
+        TRACK | {"context": {"consent": {"categoryPreferences": {"analytics": "yes"}}}},
+        Reason.WRONG_TYPE,
+        "/context/consent/categoryPreferences",
+    ),
+    "no such time": (
+        TRACK | {"timestamp": "2026-13-01T00:00:00Z"},
+        Reason.BAD_TIMESTAMP,
+        "/timestamp",
+    ),
+    "no such first time": (
+        TRACK | {"originalTimestamp": "soon"},
+        Reason.BAD_TIMESTAMP,
+        "/originalTimestamp",
+    ),
+    "no such sending time": (TRACK | {"sentAt": "now"}, Reason.BAD_TIMESTAMP, "/sentAt"),
+    "larger than an event may be": (
+        TRACK | {"traits": "x" * 33_000},
+        Reason.TOO_LARGE,
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("bad", "reason", "pointer"), BAD.values(), ids=BAD)
+def test_a_bad_event_is_rejected_with_its_pointer_and_costs_no_other(bad, reason, pointer):
+    first, middle, last = items(TRACK, bad, TRACK)
+    assert isinstance(first.content, RawEvent)
+    assert isinstance(last.content, RawEvent)
+    assert isinstance(middle.content, Rejected)
+    assert middle.content.reason is reason
+    if pointer is not None:
+        assert middle.pointer + middle.content.pointer == "/batch/1" + pointer
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason", "pointer"),
+    [
+        (b'{"type":"track","event":"e","properties":{"n":1e999}}', Reason.BAD_NUMBER, None),
+        (b'{"type":"track","event":"\xff"}', Reason.NOT_JSON, "/batch/0"),
+    ],
+    ids=["number not finite", "not UTF-8"],
+)
+def test_what_json_dumps_cannot_write(raw, reason, pointer):
+    item, fine = open_batch(b'{"batch":[%s,{"type":"screen"}]}' % raw).items(REQUEST)
+    assert item.content.reason is reason
+    assert pointer is None or item.pointer + item.content.pointer == pointer
+    assert isinstance(fine.content, RawEvent)
+
+
+def test_half_an_emoji_is_mended_rather_than_costing_the_batch():
+    body = rb'{"batch":[{"type":"track","event":"a\ud83d","messageId":"\\ud83d \ud83d\ude00"}]}'
+    [item] = open_batch(body).items(REQUEST)
+    assert item.content.name == "a\ufffd"
+    assert item.message_id == "\\ud83d \U0001f600"
+    [single] = open_single(rb'{"event":"\udc00"}', "track").items(REQUEST)
+    assert single.content.name == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "pointer"),
+    [
+        (b"", Reason.NOT_JSON, ""),
+        (b"{", Reason.NOT_JSON, ""),
+        (b'{"batch":[NaN]}', Reason.NOT_JSON, ""),
+        (b"[]", Reason.WRONG_TYPE, ""),
+        (b"{}", Reason.MISSING_FIELD, "/batch"),
+        (b'{"batch":{}}', Reason.WRONG_TYPE, "/batch"),
+        (b'{"batch":[],"writeKey":1}', Reason.WRONG_TYPE, "/writeKey"),
+        (b'{"batch":[],"sentAt":"x"}', Reason.BAD_TIMESTAMP, "/sentAt"),
+        (b'{"batch":[' + b"1," * 1000 + b"1]}", Reason.TOO_MANY, "/batch"),
+        (b'{"batch":[' + b"[" * 100_000, Reason.TOO_DEEP, ""),
+    ],
+)
+def test_a_bad_envelope_is_refused_as_a_whole(body, reason, pointer):
+    with pytest.raises(Malformed) as caught:
+        open_batch(body)
+    assert (caught.value.reason, caught.value.pointer) == (reason, pointer)
+
+
+def test_a_single_form_has_the_type_of_its_path():
+    [item] = open_single(b'{"type":"page","event":"e","writeKey":"k"}', "track").items(REQUEST)
+    assert item.content.name == "e"
+    [item] = open_single(b'{"event":7}', "track").items(REQUEST)
+    assert item.pointer + item.content.pointer == "/event"
+
+
+def test_an_event_shows_nothing_of_itself():
+    parcel = open_batch(b'{"batch":[{"type":"track","event":"secret"}],"writeKey":"secret"}')
+    [item] = parcel.items(REQUEST)
+    assert "secret" not in repr(parcel) + repr(item) + repr(item.content)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            "type event name properties context url page consent app device memory total revenue "
+            "timestamp sentAt messageId userId screen network battery level".split()
+        ),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(JSON | st.fixed_dictionaries({"type": st.just("track")}), max_size=4))
+def test_every_event_has_exactly_one_outcome(events):
+    try:
+        body = json.dumps({"batch": events}, allow_nan=False).encode()
+    except ValueError:
+        return
+    assert len(open_batch(body).items(REQUEST)) == len(events)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_but_malformed(body):
+    for opened in (open_batch, lambda b: open_single(b, "track")):
+        try:
+            opened(body).items(REQUEST)
+        except Malformed as error:
+            assert error.reason
