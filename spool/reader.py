@@ -17,6 +17,9 @@ from spool.segment import OPEN, SEALED, Segment, describe, sync_directory
 REFUSED = "refused"
 IMPORTING = "importing-"
 IMPORTED = "import-"
+DRAFT = ".importing-"
+# A folder becomes locked microseconds after it was made; an unlocked one this old is an orphan.
+_DRAFT_SECONDS = 60
 
 
 def sealed(directory: Path) -> list[Segment]:
@@ -28,8 +31,11 @@ def sealed(directory: Path) -> list[Segment]:
 
 def waiting(directory: Path) -> list[Segment]:
     """Everything accepted and not loaded: sealed segments and those that are still written."""
+    # In the order of a segment's life: one that is sealed meanwhile is found, and found once.
     being_written = [describe(path) for path in directory.glob(f"*{OPEN}")]
-    return sealed(directory) + [s for s in being_written if s is not None and s.size]
+    done = sealed(directory)
+    names = {segment.name for segment in done}
+    return done + [s for s in being_written if s is not None and s.size and s.name not in names]
 
 
 def pending(directory: Path) -> tuple[int, int, float]:
@@ -45,15 +51,22 @@ def adopt(directory: Path) -> int:
 
     A last line without its end was never acknowledged: it is cut off. Returns how many were sealed.
     """
-    for folder in directory.glob(f"{IMPORTING}*"):
-        with _abandoned(folder / "lock") as mine:
+    for folder in (*directory.glob(f"{IMPORTING}*"), *_old_drafts(directory)):
+        with _abandoned(folder, os.O_RDONLY | os.O_DIRECTORY) as mine:
             if mine:
                 shutil.rmtree(folder, ignore_errors=True)
     return sum(_adopt(path) for path in directory.glob(f"*{OPEN}"))
 
 
+def _old_drafts(directory: Path) -> Iterator[Path]:
+    for folder in directory.glob(f"{DRAFT}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > _DRAFT_SECONDS:
+                yield folder
+
+
 def _adopt(path: Path) -> bool:
-    with _abandoned(path) as mine:
+    with _abandoned(path, os.O_RDWR) as mine:
         if not mine:
             return False
         whole = _whole_lines(path)
@@ -83,10 +96,10 @@ def _whole_lines(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _abandoned(path: Path) -> Iterator[bool]:
-    """Whether nobody holds the file's lock; if so it is ours until the block ends."""
+def _abandoned(path: Path, flags: int) -> Iterator[bool]:
+    """Whether nobody holds the lock on a file or folder; if so it is ours until the block ends."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, flags | os.O_CLOEXEC)
     except FileNotFoundError:
         yield False
         return
@@ -96,7 +109,7 @@ def _abandoned(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
-        # Its owner may have sealed it between the listing and the lock.
+        # Its owner may have sealed or published it between the listing and the lock.
         yield path.exists()
     finally:
         os.close(descriptor)
@@ -118,6 +131,7 @@ def set_aside(segment: Segment, directory: Path, code: int) -> None:
     (folder / f"{segment.name}.json").write_bytes(msgspec.json.encode(note))
     segment.path.rename(folder / segment.path.name)
     sync_directory(folder)
+    remove(segment)  # an import's folder, when this was its last
 
 
 def refused(directory: Path) -> list[Path]:

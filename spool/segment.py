@@ -7,6 +7,7 @@ deduplication token, so that it may be inserted again after any crash.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -31,7 +32,7 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sealed segment. `size` in bytes, `made_at` in Unix seconds."""
+    """A segment as it was found on disk. `size` in bytes, `made_at` in Unix seconds."""
 
     path: Path
     table: Table
@@ -66,43 +67,56 @@ class Writer:
     """The open segment of one table. Not thread-safe: its owner locks."""
 
     def __init__(self, directory: Path, table: Table) -> None:
-        stamp = int(time.time() * 1000)
-        name = f"{table}-{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.path = directory / (name + OPEN)
+        """Creates the file and takes its lock. Raises `OSError`."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._file = os.open(self.path, flags, 0o600)
-        # Whoever gets this lock knows that the owner is gone.
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        while True:
+            stamp = int(time.time() * 1000)
+            name = f"{table}-{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
+            self.path = directory / (name + OPEN)
+            self._file = os.open(self.path, flags, 0o600)
+            # Whoever gets this lock knows that the owner is gone. Before we have it a reader may
+            # take the file for an orphan's and remove it: lines in it would be lost.
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(self._file).st_nlink:
+                    break
+            os.close(self._file)
         self.born = time.monotonic()
         self.size = 0
 
     def append(self, data: bytes) -> None:
-        """Writes whole lines, or raises `OSError` and leaves none of them."""
+        """Writes whole lines, or raises `OSError` and leaves none of them.
+
+        After an error the segment must be abandoned: should even the cut have failed, half a line
+        stands at its end, and whoever adopts it cuts that off.
+        """
         try:
             written = 0
             while written < len(data):
-                written += os.write(self._file, data[written:])
+                written += os.write(self._file, data[written:] if written else data)
         except OSError:
             os.ftruncate(self._file, self.size)
             raise
         self.size += len(data)
 
-    def sync(self) -> None:
-        os.fdatasync(self._file)
+    def duplicate(self) -> int:
+        """A second descriptor, by which the file can be synced while others append or seal."""
+        return os.dup(self._file)
 
     def seal(self, *, durable: bool) -> None:
-        """Makes the segment final; an empty one disappears. `durable` waits for the disk."""
+        """Makes the segment final. `durable` waits for the disk. Raises `OSError`."""
         try:
-            if not self.size:
-                self.path.unlink()
-                return
             if durable:
                 os.fsync(self._file)
             self.path.rename(self.path.with_suffix(SEALED))
             if durable:
                 sync_directory(self.path.parent)
         finally:
-            os.close(self._file)
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Closes the file and so gives up its lock; whoever adopts the segment seals it."""
+        os.close(self._file)
 
 
 def sync_directory(directory: Path) -> None:

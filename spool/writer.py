@@ -11,19 +11,25 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from anonymize.event import Row
 from spool.reader import pending
-from spool.segment import Table, Writer, lines
+from spool.segment import Table, Writer, lines, sync_directory
 from spool.tally import Tally
+
+log = structlog.get_logger()
 
 SEAL_BYTES = 8 * 1024 * 1024
 SEAL_SECONDS = 1.0
 # How often the size on disk is looked at; what is appended in between is added up.
 _MEASURE_SECONDS = 1.0
-_TICK = 0.25
+_TICK = 0.1
+RETRY_AFTER = 10
 
 
 class SpoolFull(Exception):
@@ -36,6 +42,11 @@ class SpoolFull(Exception):
 
 class Spool:
     """The open segments of one process. Thread-safe, and after a fork each process has its own."""
+
+    # Of this process alone; `_begin` sets them.
+    _writers: dict[Table, Writer]
+    _keeper: threading.Thread | None
+    _closed: threading.Event
 
     def __init__(
         self,
@@ -52,19 +63,14 @@ class Spool:
         self._seal_bytes = seal_bytes
         self._seal_seconds = seal_seconds
         self._begin()
-        os.register_at_fork(after_in_child=self._begin)
-
-    def _begin(self) -> None:
-        """A fresh start: the parent's open segments stay the parent's."""
-        self._lock = threading.Lock()
-        self._writers: dict[Table, Writer] = {}
-        self._keeper: threading.Thread | None = None
-        self._closed = threading.Event()
-        self._used = 0
-        self._measured_at = float("-inf")
+        _spools.add(self)
 
     def append(self, rows: Sequence[Row], tallies: Sequence[Tally] = ()) -> None:
-        """Keeps rows and tallies. Raises `SpoolFull` or `OSError`, and then keeps no row."""
+        """Keeps rows and tallies. Raises `SpoolFull` or `OSError`: then nothing is promised.
+
+        Rows are written first, so that a client that tries again doubles neither: a row's second
+        copy is known by its message id, a tally's would not be.
+        """
         parts: list[tuple[Table, bytes]] = []
         if rows:
             parts.append(("events", lines(rows)))
@@ -76,24 +82,55 @@ class Spool:
             self._make_room(sum(len(data) for _, data in parts))
             for table, data in parts:
                 self._append(table, data)
-            if self._fsync == "always":
-                self._sync()
+            self._appends += 1
+            mine = self._appends
             if self._keeper is None:
-                self._keeper = threading.Thread(target=self._keep, name="spool", daemon=True)
+                self._keeper = threading.Thread(
+                    target=self._keep, args=(self._closed,), name="spool", daemon=True
+                )
                 self._keeper.start()
+        if self._fsync == "always":
+            self._sync(mine)
 
     def close(self) -> None:
         """Seals what is open. Appending again opens new segments."""
-        self._closed.set()
         with self._lock:
+            self._closed.set()
+            self._closed = threading.Event()
+            keeper, self._keeper = self._keeper, None
             for table in list(self._writers):
-                self._seal(table)
+                self._seal_quietly(table)
+        if keeper is not None:
+            keeper.join()
+
+    def _begin(self) -> None:
+        """The state of a process that has written nothing yet."""
+        self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._writers = {}
+        self._keeper = None
+        self._closed = threading.Event()
+        self._appends = 0
+        self._synced = 0
+        self._used = 0
+        self._measured_at = float("-inf")
+
+    def _begin_in_child(self) -> None:
+        # The parent's open segments stay the parent's. Their locks come with the descriptors: as
+        # long as these stayed open here, nobody could adopt the segments after its death.
+        for writer in self._writers.values():
+            writer.abandon()
+        self._begin()
 
     def _append(self, table: Table, data: bytes) -> None:
         writer = self._writers.get(table)
         if writer is None:
             writer = self._writers[table] = Writer(self._directory, table)
-        writer.append(data)
+        try:
+            writer.append(data)
+        except OSError:
+            self._writers.pop(table).abandon()
+            raise
         if writer.size >= self._seal_bytes:
             self._seal(table)
 
@@ -103,24 +140,53 @@ class Spool:
             _, self._used, _ = pending(self._directory)
             self._measured_at = now
         if self._used + size > self._max_bytes:
-            raise SpoolFull(retry_after=10)
+            raise SpoolFull(retry_after=RETRY_AFTER)
         self._used += size
 
-    def _sync(self) -> None:
-        for writer in self._writers.values():
-            writer.sync()
+    def _sync(self, upto: int) -> None:
+        """Returns once the `upto`-th append is on the disk: one wait serves all who wait for it."""
+        with self._sync_lock:
+            if self._synced >= upto:
+                return
+            with self._lock:
+                reached = self._appends
+                copies = [writer.duplicate() for writer in self._writers.values()]
+            try:
+                for copy in copies:
+                    os.fsync(copy)
+            finally:
+                for copy in copies:
+                    os.close(copy)
+            sync_directory(self._directory)  # a new segment's name
+            self._synced = reached
 
     def _seal(self, table: Table) -> None:
         self._writers.pop(table).seal(durable=self._fsync != "never")
 
-    def _keep(self) -> None:
-        """Seals by age, and under `interval` syncs: what lies open is never older than a second."""
-        while not self._closed.wait(_TICK):
+    def _seal_quietly(self, table: Table) -> None:
+        """What was acknowledged stays kept: a segment that cannot be sealed is adopted later."""
+        try:
+            self._seal(table)
+        except OSError as error:
+            log.error("segment not sealed", code=error.errno)
+
+    def _keep(self, closed: threading.Event) -> None:
+        """Seals by age, and so under `interval` syncs: what lies open is not older than that."""
+        while not closed.wait(_TICK):
             with self._lock:
                 now = time.monotonic()
                 for table, writer in list(self._writers.items()):
-                    if now - writer.born >= self._seal_seconds:
-                        self._seal(table)
-        with self._lock:
-            self._keeper = None
-            self._closed.clear()
+                    if now - writer.born >= self._seal_seconds and not closed.is_set():
+                        self._seal_quietly(table)
+
+
+# One hook for all of them, which keeps none alive.
+_spools: weakref.WeakSet[Spool] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for spool in list(_spools):
+        spool._begin_in_child()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
