@@ -174,7 +174,11 @@ def _preflight() -> Response:
 
 
 def _basic_user() -> str:
-    stated = request.authorization
+    """The user of Basic authentication (RFC 7617), '' where there is none that can be read."""
+    try:
+        stated = request.authorization
+    except ValueError:  # werkzeug: not ASCII
+        return ""
     return (stated.username or "") if stated is not None and stated.type == "basic" else ""
 
 

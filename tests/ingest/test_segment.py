@@ -1,6 +1,7 @@
 """Segment's HTTP tracking API, without a server: bytes in, events or reasons out."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -373,14 +374,37 @@ def test_an_event_shows_nothing_of_itself():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(
-            "type event name properties context url page consent app device memory total revenue "
-            "timestamp sentAt messageId userId screen network battery level".split()
-        ),
-        inner,
-        max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "type",
+                    "event",
+                    "name",
+                    "properties",
+                    "context",
+                    "url",
+                    "page",
+                    "consent",
+                    "app",
+                    "device",
+                    "memory",
+                    "total",
+                    "revenue",
+                    "timestamp",
+                    "sentAt",
+                    "messageId",
+                    "userId",
+                    "screen",
+                    "network",
+                    "battery",
+                    "level",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )
@@ -398,7 +422,5 @@ def test_every_event_has_exactly_one_outcome(events):
 @given(st.binary(max_size=200))
 def test_no_bytes_raise_anything_but_malformed(body):
     for opened in (open_batch, lambda b: open_single(b, "track")):
-        try:
+        with suppress(Malformed):
             opened(body).items(REQUEST)
-        except Malformed as error:
-            assert error.reason
