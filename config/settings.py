@@ -219,9 +219,14 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def local(self) -> str:
+        """Where gunicorn listens on this machine (gunicorn.conf.py)."""
+        return f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+
+    @property
     def origin(self) -> str:
         """The public origin, for links and snippets."""
-        return self.public_url or f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+        return self.public_url or self.local
 
     def secret_key(self) -> bytes:
         """The 32 bytes that seal keys and sign sessions; makes the file at the first call.

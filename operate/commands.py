@@ -350,16 +350,20 @@ def worker_(services: Services) -> None:
 @with_services
 def serve(services: Services) -> None:
     """Run web and worker under one supervisor, stopping together."""
-    origin = services.settings.origin
-    click.echo(f"Discreet on {origin} (Ctrl-C stops it)")
-    if not services.sites.all():
-        click.echo("No site yet. In another terminal:")
-        click.echo("  .venv/bin/flask --app wsgi site add example.com")
-        click.echo(
-            '  .venv/bin/flask --app wsgi user invite you@example.com --role admin --purpose "setting up"'
-        )
-    sys.exit(supervisor.run())
 
+    def greet() -> None:
+        click.echo(f"Discreet is ready on {services.settings.origin} (Ctrl-C stops it)")
+        if not services.sites.all():
+            click.echo("\n".join(_FIRST_STEPS))
+
+    sys.exit(supervisor.run(services.settings.local, greet))
+
+
+_FIRST_STEPS = (
+    "No site yet. In another terminal:",
+    "  .venv/bin/flask --app wsgi site add example.com",
+    "  .venv/bin/flask --app wsgi user invite you@example.com --role admin --purpose 'setting up'",
+)
 
 GROUPS: tuple[click.Command, ...] = (
     site, release, keys, spool, retention, leaks_, worker_, serve,

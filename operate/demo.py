@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -40,7 +36,6 @@ from spool.importing import Import
 DAYS = 30
 _BATCH = 500  # events between two writes
 _EMAIL = "demo@demo.example"
-_READY = 60.0  # seconds within which the service answers
 
 
 def fill(services: Services, sites: dict[str, Site], moment: datetime) -> int:
@@ -119,46 +114,39 @@ def _filled(services: Services, site: Site) -> bool:
         return connection.execute(found).first() is not None
 
 
-def _answers(origin: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{origin}/healthz", timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
 @click.command("demo")
+@click.option("--filled", is_flag=True, hidden=True, help="The traffic has just been made.")
 @with_services
-def command(services: Services) -> None:
+def command(services: Services, filled: bool) -> None:
     """A demo website and app with thirty days of traffic; runs the service, prints a sign-in link.
 
     May be repeated: what is there already stays as it is.
     """
     sites = _sites(services)
-    if _filled(services, sites[WEBSITE]):
+    if not _filled(services, sites[WEBSITE]):
+        _make(services, sites)
+        # A fresh process for the supervisor: this one has held the engine, and its memory.
+        os.execv(sys.executable, [sys.executable, *_AGAIN])  # noqa: S606  our own command
+    if not filled:
         click.echo("The demo's traffic is there already.")
-    else:
-        try:
-            stored = fill(services, sites, now())
-        except Damaged as error:
-            raise click.ClickException(str(error)) from None
-        click.echo(f"{stored:,} events on {DAYS} days and today")
-        with store_at_hand(services) as store:
-            catch_up(services, store)
-            release_due(services)
-    here = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
-    if _answers(here):
+    if supervisor.at_work(services.settings.local):
         _show(services)
-        return
-    threading.Thread(target=_show_when_ready, args=(services, here), daemon=True).start()
-    sys.exit(supervisor.run())
+    else:
+        sys.exit(supervisor.run(services.settings.local, lambda: _show(services)))
 
 
-def _show_when_ready(services: Services, origin: str) -> None:
-    deadline = time.monotonic() + _READY
-    while not _answers(origin) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    _show(services)
+_AGAIN = ("-m", "flask", "--app", "wsgi", "demo", "--filled")
+
+
+def _make(services: Services, sites: dict[str, Site]) -> None:
+    try:
+        stored = fill(services, sites, now())
+    except Damaged as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{stored:,} events on {DAYS} days and today")
+    with store_at_hand(services) as store:
+        catch_up(services, store)
+        release_due(services)
 
 
 def _show(services: Services) -> None:

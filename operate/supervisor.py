@@ -6,13 +6,16 @@ first seconds takes everything down with it, because something is wrong that a r
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import urlopen
 
 import structlog
 
@@ -26,6 +29,7 @@ COMMANDS = {
 # A child that lived for less did not really start.
 _STARTED = 10.0
 _TRIES = 3
+_POLL = 0.2
 
 
 @dataclass(slots=True)
@@ -36,20 +40,37 @@ class _Child:
     deaths: int = 0
 
 
-def run() -> int:
-    """Runs both until SIGTERM or SIGINT; returns the exit status."""
+def run(local: str, when_ready: Callable[[], None]) -> int:
+    """Runs both until SIGTERM or SIGINT; returns the exit status.
+
+    `when_ready` is called once, as soon as every part of the service at `local` is at work.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     children = [_Child(name, _start(name)) for name in COMMANDS]
     try:
-        while not stop.wait(0.2):
+        waiting = True
+        while not stop.wait(_POLL):
+            if waiting and at_work(local):
+                waiting = False
+                when_ready()
             for child in children:
                 if child.process.poll() is not None and not _revive(child, stop):
                     return 1
         return 0
     finally:
         _stop(children)
+
+
+def at_work(local: str) -> bool:
+    """Whether the service at this origin is there with all its parts."""
+    try:
+        with urlopen(f"{local}/readyz", timeout=2) as answer:  # noqa: S310  our own loopback
+            parts = json.load(answer)
+    except (OSError, ValueError):
+        return False
+    return all(part["ok"] for part in parts.values() if isinstance(part, dict))
 
 
 def _start(name: str) -> subprocess.Popen[bytes]:

@@ -30,17 +30,26 @@ def run(services: Services) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    while not stop.is_set():
+        try:
+            with hosting(services.settings, wait=5) as store:
+                _work(services, store, stop)
+        except StoreUnavailable as error:
+            # A command, or a worker that is still stopping, holds the engine's directory.
+            log.warning("store away", reason=str(error))
+
+
+def _work(services: Services, store: Store, stop: threading.Event) -> None:
+    _migrate(services, store, stop)
+    loader = threading.Thread(target=_load, args=(services, store, stop), name="loader")
+    loader.start()
+    scheduler = _schedule(services, store)
+    scheduler.start()
+    log.info("worker ready")
     beat(services.settings.home)
-    with hosting(services.settings) as store:
-        _migrate(services, store, stop)
-        loader = threading.Thread(target=_load, args=(services, store, stop), name="loader")
-        loader.start()
-        scheduler = _schedule(services, store)
-        scheduler.start()
-        log.info("worker ready", code=0)
-        stop.wait()
-        scheduler.shutdown(wait=True)
-        loader.join()
+    stop.wait()
+    scheduler.shutdown(wait=True)
+    loader.join()
 
 
 def _migrate(services: Services, store: Store, stop: threading.Event) -> None:
@@ -51,7 +60,6 @@ def _migrate(services: Services, store: Store, stop: threading.Event) -> None:
             return
         except StoreUnavailable as error:
             log.warning("store away", reason=str(error))
-            beat(services.settings.home)
             stop.wait(2)
 
 
