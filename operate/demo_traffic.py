@@ -26,7 +26,7 @@ WEBSITE = "demo.example"
 APP = "app.demo.example"
 ZONE = ZoneInfo("Europe/Brussels")
 _WEB_VISITS = 900  # on an ordinary weekday
-_APP_VISITS = 200
+_APP_VISITS = 280
 _encode = msgspec.json.encode
 _T = TypeVar("_T")
 
@@ -416,7 +416,7 @@ def _app_visit(rng: random.Random, person: _Person, at: datetime, number: int) -
     if phone.os == "Android":
         context["device"] |= {"storage": {"total": phone.storage * 10**9}}  # type: ignore[operator]
     events: list[tuple[datetime, dict[str, Any]]] = [(at, {"type": "screen", "name": "Home"})]
-    for _ in range(min(12, math.ceil(rng.expovariate(1 / 2.6)))):
+    for _ in range(min(12, math.floor(rng.expovariate(1 / 2.8)))):
         at += timedelta(seconds=min(900, rng.lognormvariate(2.8, 0.9)))
         screen = _SCREENS.draw(rng)
         events.append((at, {"type": "screen", "name": screen}))
