@@ -139,11 +139,12 @@ _AGAIN = ("-m", "flask", "--app", "wsgi", "demo", "--filled")
 
 
 def _make(services: Services, sites: dict[str, Site]) -> None:
+    click.echo(f"Generating {DAYS} days of traffic …")
     try:
         stored = fill(services, sites, now())
     except Damaged as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{stored:,} events on {DAYS} days and today")
+    click.echo(f"{stored:,} events; loading them and computing each day's release …")
     with store_at_hand(services) as store:
         catch_up(services, store)
         release_due(services)
