@@ -132,6 +132,7 @@ class Front:
     def __call__(self, environ: dict[str, Any], start_response: _StartResponse) -> list[bytes]:
         body = _Body(environ)
         headers = {
+            "Content-Type": "text/plain; charset=UTF-8",
             "X-ClickHouse-Server-Display-Name": "discreet",
             "X-ClickHouse-Timezone": self._timezone,
         }
@@ -342,7 +343,6 @@ def _refusal(code: int, text: str) -> EngineError:
 
 def _failure(error: EngineError, headers: dict[str, str]) -> tuple[HTTPStatus, bytes]:
     headers["X-ClickHouse-Exception-Code"] = str(error.code)
-    headers["Content-Type"] = "text/plain; charset=UTF-8"
     status = _STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     return status, f"{error}\n".encode()
 

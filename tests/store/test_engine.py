@@ -1,0 +1,177 @@
+"""One engine a directory; requests do not see each other's settings; nothing stays in tmp."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.endpoint import NAME, Endpoint, forget, publish, read
+from store.engine import Engine, EngineBusy, EngineError
+
+ROOT = Path(__file__).resolve().parents[2]
+HOLD = """
+import sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from store.engine import Engine
+engine = Engine(Path({home!r}))
+print("open", flush=True)
+time.sleep({seconds})
+engine.close()
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(tmp_path)
+    yield engine
+    engine.close()
+
+
+def hold(home: Path, seconds: float) -> subprocess.Popen[bytes]:
+    """Another process with the engine open on this home."""
+    script = HOLD.format(root=str(ROOT), home=str(home), seconds=seconds)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"open\n"
+    return process
+
+
+def test_a_directory_in_use_is_waited_for_until_a_deadline(tmp_path: Path) -> None:
+    with hold(tmp_path, 60) as other:
+        begun = time.monotonic()
+        with pytest.raises(EngineBusy, match="is a worker running"):
+            Engine(tmp_path, wait=0.3)
+        assert 0.3 <= time.monotonic() - begun < 5
+        other.kill()
+
+
+@pytest.mark.parametrize("end", ["closes", "is killed"])
+def test_the_next_process_takes_over_when_the_first_is_gone(tmp_path: Path, end: str) -> None:
+    with hold(tmp_path, 1 if end == "closes" else 60) as other:
+        if end == "is killed":
+            os.kill(other.pid, signal.SIGKILL)
+        engine = Engine(tmp_path, wait=20)
+        assert engine.query("SELECT 1").data == b"1\n"
+        engine.close()
+
+
+def test_temporary_files_of_a_killed_process_are_gone_after_the_start(tmp_path: Path) -> None:
+    for folder in (tmp_path / "tmp", tmp_path / "clickhouse" / "tmp"):
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "file").write_text("left behind")
+        (folder / "file").write_text("left behind")
+    Engine(tmp_path).close()
+    assert not any((tmp_path / "tmp").iterdir())
+    assert not any((tmp_path / "clickhouse" / "tmp").iterdir())
+
+
+def test_only_the_owner_may_look_into_the_store(tmp_path: Path) -> None:
+    Engine(tmp_path).close()
+    assert stat.S_IMODE((tmp_path / "clickhouse").stat().st_mode) == 0o700
+
+
+def test_what_a_large_sort_spills_lies_in_the_home(engine: Engine, tmp_path: Path) -> None:
+    """ClickHouse's own default would be /var/lib/clickhouse/tmp."""
+    folder = tmp_path / "clickhouse" / "tmp"
+    seen: set[str] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            seen.update(path.name for path in folder.iterdir())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    engine.query(
+        "SELECT count() FROM"
+        " (SELECT toString(number) AS s FROM numbers(2000000) ORDER BY s LIMIT 1999999)",
+        settings={
+            "max_bytes_before_external_sort": "1000000",
+            "max_bytes_ratio_before_external_sort": "0",
+        },
+    )
+    done.set()
+    watching.join()
+    assert seen
+    assert not any(folder.iterdir())
+
+
+def test_settings_hold_for_one_request_only(engine: Engine) -> None:
+    ask = "SELECT getSetting('max_threads')"
+    before = engine.query(ask).data
+    assert engine.query(ask, settings={"max_threads": "1"}).data == b"1\n"
+    assert engine.query(ask).data == before
+
+
+def test_a_settings_value_cannot_end_its_quotes(engine: Engine) -> None:
+    value = "x', max_threads = '1\\"
+    ask = "SELECT getSetting('log_comment')"
+    answer = engine.query(ask, "TabSeparatedRaw", settings={"log_comment": value})
+    assert answer.data.decode() == value + "\n"
+
+
+@pytest.mark.parametrize("name", ["a b", "a=1,b", "", "1a", "a'"])
+def test_what_is_no_settings_name_is_refused(engine: Engine, name: str) -> None:
+    with pytest.raises(EngineError) as refused:
+        engine.query("SELECT 1", settings={name: "1"})
+    assert refused.value.code == 36
+
+
+def test_errors_carry_clickhouses_number_and_name(engine: Engine) -> None:
+    with pytest.raises(EngineError) as refused:
+        engine.query("SELECT * FROM nowhere")
+    assert (refused.value.code, refused.value.name) == (60, "UNKNOWN_TABLE")
+
+
+def test_an_insert_whose_source_fails_stores_nothing(engine: Engine) -> None:
+    engine.query("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+
+    def broken() -> Iterator[bytes]:
+        yield b'{"a": 1}\n'
+        raise OSError("the client has gone")
+
+    with pytest.raises(OSError, match="gone"):
+        engine.insert("INSERT INTO t", "JSONEachRow", broken())
+    assert engine.query("SELECT count() FROM t").data == b"0\n"
+
+
+def test_rows_are_there_after_the_engine_was_closed_and_opened(tmp_path: Path) -> None:
+    first = Engine(tmp_path)
+    first.query("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+    assert first.insert("INSERT INTO t", "JSONEachRow", [b'{"a": 1}\n']).rows == 1
+    first.close()
+    second = Engine(tmp_path)
+    assert second.query("SELECT a FROM t").data == b"1\n"
+    second.close()
+
+
+def test_a_process_that_only_talks_http_never_loads_the_engine() -> None:
+    script = (
+        "import sys; import store.clickhouse, store.migrate, store.loader;"
+        " sys.exit(any(m.split('.')[0] in ('chdb', 'cheroot') for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_endpoint_is_a_private_file_that_its_writer_alone_removes(tmp_path: Path) -> None:
+    mine = Endpoint(1234, "discreet", "secret", os.getpid())
+    assert read(tmp_path) is None
+    publish(tmp_path, mine)
+    assert read(tmp_path) == mine
+    assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+    assert "secret" not in repr(mine)
+    forget(tmp_path, Endpoint(1, "discreet", "other", 1))
+    assert read(tmp_path) == mine
+    forget(tmp_path, mine)
+    assert read(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
