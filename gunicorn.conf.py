@@ -17,8 +17,7 @@ limit_request_field_size = 16380
 
 # The access log would print addresses and queries; what counts is in /metrics and the tallies.
 accesslog = None
-errorlog = "-"
-loglevel = "warning"
+logger_class = "operate.logs.GunicornLogger"
 # gunicorn would otherwise open a control socket in the user's home.
 control_socket_disable = True
 # Nothing of a request may lie in the system's folder: the heartbeat file goes to memory.

@@ -8,6 +8,8 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 # No address, user agent, query, path of a visited page or identifier has a name in this list.
 FIELDS = frozenset(
@@ -47,15 +49,17 @@ def frames_only(
 
 
 class _Handler(logging.Handler):
-    """Sends the standard library's records (Flask's, gunicorn's, Alembic's) the same way.
+    """Sends the standard library's records the same way, without what was filled into them.
 
-    Only the constant message is kept, never the arguments that would be filled into it.
+    A message that comes with arguments is a constant to fill them into: it is kept and they are
+    left out. One without may have been filled in already: only its place in the code is told.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
+        constant = record.args and isinstance(record.msg, str)
         structlog.get_logger().log(
             record.levelno,
-            record.msg if isinstance(record.msg, str) else type(record.msg).__name__,
+            record.msg if constant else f"{record.module}:{record.lineno}",
             logger=record.name,
             exc_info=record.exc_info,
         )
@@ -71,7 +75,19 @@ def configure() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Handler()], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's own log by the same rules: its format would print addresses and queries."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        configure()
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.WARNING)
