@@ -8,6 +8,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
 worker_class = "gthread"
 threads = 8
 keepalive = 5
+# Who the client is behind a proxy is decided in one place: ProxyFix, by DISCREET_TRUSTED_PROXIES.
+forwarded_allow_ips = ""
 timeout = 60
 graceful_timeout = 20
 
