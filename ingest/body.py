@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 from flask import Request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from anonymize.event import Reason
 from ingest.wire import BODY_BYTES, Malformed
@@ -29,9 +29,10 @@ def read(request: Request) -> bytes:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise _too_large() from None
-    except (ClientDisconnected, OSError):
-        # Cut off, or chunks that are none: servers raise their own kinds of OSError.
-        raise Malformed(Reason.NOT_JSON, error="the body ended before its announced end") from None
+    except Exception:
+        # Cut off, or chunks that are none: every server has exceptions of its own for them, and
+        # nothing but the client's bytes can be at fault here.
+        raise Malformed(Reason.NOT_JSON, error="the body is cut off or badly chunked") from None
     if len(body) > BODY_BYTES:
         raise _too_large()
     return gunzip(body) if encoding in _GZIP else body

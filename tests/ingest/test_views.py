@@ -271,6 +271,26 @@ def test_chunks_are_limited_too(world, client):
     assert answer.status_code == 413
 
 
+class Broken(io.RawIOBase):
+    """A body whose chunks are none: servers have exceptions of their own for it."""
+
+    def readable(self):
+        return True
+
+    def readinto(self, _buffer):
+        raise LookupError("a chunk's size is not hexadecimal")
+
+
+def test_a_body_that_cannot_be_read_is_the_clients_fault(client):
+    answer = client.post(
+        "/v1/batch",
+        input_stream=Broken(),
+        headers={"Content-Type": "application/json", "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (answer.status_code, answer.json["reason"]) == (400, "not_json")
+
+
 def test_a_full_spool_asks_to_come_again(tmp_path):
     world = make(tmp_path, max_bytes=1)
     client = world.app().test_client()
