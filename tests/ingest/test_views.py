@@ -271,13 +271,10 @@ def test_chunks_are_limited_too(world, client):
     assert answer.status_code == 413
 
 
-class Broken(io.RawIOBase):
+class Broken(io.BytesIO):
     """A body whose chunks are none: servers have exceptions of their own for it."""
 
-    def readable(self):
-        return True
-
-    def readinto(self, _buffer):
+    def read(self, _size=-1):
         raise LookupError("a chunk's size is not hexadecimal")
 
 
@@ -289,6 +286,7 @@ def test_a_body_that_cannot_be_read_is_the_clients_fault(client):
         environ_overrides={"wsgi.input_terminated": True},
     )
     assert (answer.status_code, answer.json["reason"]) == (400, "not_json")
+    assert "badly chunked" in answer.json["error"]
 
 
 def test_a_full_spool_asks_to_come_again(tmp_path):
