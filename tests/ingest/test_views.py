@@ -274,7 +274,7 @@ def test_chunks_are_limited_too(world, client):
 class Broken(io.BytesIO):
     """A body whose chunks are none: servers have exceptions of their own for it."""
 
-    def read(self, _size=-1):
+    def readinto(self, _buffer):
         raise LookupError("a chunk's size is not hexadecimal")
 
 
