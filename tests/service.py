@@ -98,7 +98,10 @@ class Service:
             return False
 
     def store_answers(self) -> bool:
-        return self.ready()["store"]["ok"] if self.answers() else self._store_pings()
+        if not self.answers():
+            return self._store_pings()
+        ready = self.ready()
+        return ready["store"]["ok"] and ready["worker"]["ok"]
 
     def _store_pings(self) -> bool:
         try:
