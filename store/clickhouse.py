@@ -12,11 +12,12 @@ kept of them is the number and the name.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,9 @@ from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import HTTPError
 
 from store.endpoint import Endpoint, read
+
+# Its warnings of a broken connection print the URL, and with it every parameter of the query.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 600
@@ -96,6 +100,10 @@ class StoreUnavailable(StoreError):
     """The store cannot be used now and may be later."""
 
 
+class _Occupied(StoreUnavailable):
+    """Another process has the engine's directory."""
+
+
 class StoreRefused(StoreError):
     """The store refused a statement or its data on the merits. `code` is ClickHouse's number."""
 
@@ -128,9 +136,9 @@ class Store:
         endpoint = read(self._settings.home) if self.embedded else None
         if self.embedded and endpoint is None:
             raise StoreUnavailable("the embedded engine is not running")
-        with self._lock, _errors():
+        with self._lock:
             if self._made_for != (os.getpid(), endpoint):
-                self._client = self._connect(endpoint)
+                self._client = _ask(lambda: self._connect(endpoint))
                 self._made_for = (os.getpid(), endpoint)
             return self._client
 
@@ -142,9 +150,8 @@ class Store:
     ) -> list[tuple[Any, ...]]:
         """The rows of a query whose parameters stand as `{name:Type}`."""
         client = self.client()
-        with _errors(sql):
-            result = client.query(sql, dict(parameters or {}), dict(settings or {}))
-            return [tuple(row) for row in result.result_rows]
+        result = _ask(lambda: client.query(sql, dict(parameters or {}), dict(settings or {})), sql)
+        return [tuple(row) for row in result.result_rows]
 
     def command(
         self,
@@ -154,8 +161,9 @@ class Store:
     ) -> None:
         """Runs a statement for its effect."""
         client = self.client()
-        with _errors(sql):
-            client.command(sql, dict(parameters or {}), settings=dict(settings or {}))
+        _ask(
+            lambda: client.command(sql, dict(parameters or {}), settings=dict(settings or {})), sql
+        )
 
     def insert_lines(self, table: str, chunks: Iterable[bytes], token: str) -> None:
         """Streams JSON lines into a table in constant memory and returns once they are stored.
@@ -171,13 +179,12 @@ class Store:
             "input_format_skip_unknown_fields": 0,  # a field without a column is no trifle
         }
         client = self.client()
-        with _errors():
-            client.raw_insert(
-                table,
-                insert_block=(chunk for chunk in chunks),
-                fmt="JSONEachRow",
-                settings=settings,
+        lines = (chunk for chunk in chunks)
+        _ask(
+            lambda: client.raw_insert(
+                table, insert_block=lines, fmt="JSONEachRow", settings=settings
             )
+        )
 
     def ping(self) -> None:
         """Raises `StoreUnavailable` unless the store answers."""
@@ -229,7 +236,7 @@ def hosting(settings: Where, wait: float = 30.0) -> Iterator[Store]:
         try:
             stack.enter_context(serving(settings.home, wait))
         except EngineBusy as busy:
-            raise StoreUnavailable(str(busy)) from None
+            raise _Occupied(str(busy)) from None
         except EngineError as error:
             raise StoreUnavailable(f"the engine does not start: {error}") from None
         yield store
@@ -255,21 +262,26 @@ def hosted(settings: Where, wait: float = 30.0) -> Iterator[Store]:
             try:
                 stack.enter_context(hosting(settings, wait=0.2))
                 break
-            except StoreUnavailable:
+            except _Occupied:
                 if time.monotonic() > deadline:
                     raise
         yield store
 
 
-@contextlib.contextmanager
-def _errors(statement: str = "") -> Iterator[None]:
-    """Turns what clickhouse-connect raises into the two exceptions of this module."""
+def _ask(call: Callable[[], Any], statement: str = "") -> Any:
+    """Makes a call of clickhouse-connect; what it raises becomes one of this module's exceptions.
+
+    These are raised outside the handlers, since an exception keeps the one that it was raised
+    in the handling of, even `from None`, and a log or a debugger could print it.
+    """
+    failure: StoreError
     try:
-        yield
+        return call()
     except exceptions.ClickHouseError as error:
-        raise _translated(error, statement) from None
+        failure = _translated(error, statement)
     except (HTTPError, OSError) as error:
-        raise StoreUnavailable(f"the store cannot be reached: {type(error).__name__}") from None
+        failure = StoreUnavailable(f"the store cannot be reached: {type(error).__name__}")
+    raise failure
 
 
 def _translated(error: exceptions.ClickHouseError, statement: str) -> StoreError:
