@@ -7,8 +7,12 @@ recompute or link that day's visitors.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import threading
+import time as time_module
+import weakref
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import blake2b
@@ -20,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import (
     Column,
     DateTime,
+    Dialect,
     Engine,
     LargeBinary,
     MetaData,
@@ -29,12 +34,15 @@ from sqlalchemy import (
     event,
     insert,
     select,
+    text,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 # A day key outlives its day by this much, for what was under way at midnight.
 DAY_KEY_GRACE = timedelta(minutes=30)
+KEEPER_SECONDS = 60.0
 # CNIL, guidelines on audience measurement: no identifier beyond 13 months.
 IDENTITY_KEY_LIFE = timedelta(days=395)
 # The longest life of a row, during which its identity key must still be readable.
@@ -101,6 +109,7 @@ class KeyStore:
         self._late = late
         self._lock = threading.Lock()
         self._held: dict[tuple[str, str, str], tuple[bytes, datetime]] = {}
+        self._keeper = 0  # the process whose keeper is at work; a fork has none of its own
 
     def day(self, timezone: str, day: date) -> bytes | None:
         name = ("day", timezone, day.isoformat())
@@ -135,8 +144,7 @@ class KeyStore:
         found = self._get(name, now, created + IDENTITY_KEY_LIFE + LONGEST_ROW, make=True)
         if found is None:
             raise KeyError("this site's identity key was destroyed")
-        with self._lock:
-            self._held[name] = (found, min(created + IDENTITY_KEY_LIFE, now + timedelta(minutes=1)))
+        self._hold(name, found, min(created + IDENTITY_KEY_LIFE, now + timedelta(minutes=1)))
         return found
 
     def event(self, occurred: datetime) -> bytes:
@@ -159,7 +167,10 @@ class KeyStore:
         return key
 
     def destroy_due(self) -> int:
-        """Destroys every key whose time has come, here and in the database. Returns how many."""
+        """Destroys every key whose time has come, here and in the database. Returns how many.
+
+        Every process that holds a key does so each minute, and need not wait for another.
+        """
         now = self._clock()
         with self._lock:
             self._held = {name: held for name, held in self._held.items() if now < held[1]}
@@ -193,9 +204,17 @@ class KeyStore:
             key = self._seal.decrypt(sealed[:12], sealed[12:], label)
         except InvalidTag:
             raise KeyError("a key in the key database was sealed by another secret key") from None
-        with self._lock:
-            self._held[name] = (key, ends)
+        self._hold(name, key, ends)
         return key
+
+    def _hold(self, name: tuple[str, str, str], key: bytes, until: datetime) -> None:
+        with self._lock:
+            self._held[name] = (key, until)
+            if self._keeper != os.getpid():
+                self._keeper = os.getpid()
+                threading.Thread(
+                    target=_keep, args=(weakref.ref(self),), name="keys", daemon=True
+                ).start()
 
     def _read(self, name: tuple[str, str, str]) -> bytes | None:
         """The sealed key; b'' where it was destroyed; None where it never was."""
@@ -251,6 +270,18 @@ class EphemeralKeys:
         return self._lasting.event(occurred)
 
 
+def _keep(store: weakref.ref[KeyStore]) -> None:
+    """Destroys what is due, for as long as the store lives."""
+    while True:
+        time_module.sleep(KEEPER_SECONDS)
+        held = store()
+        if held is None:
+            return
+        with contextlib.suppress(SQLAlchemyError):  # tried again in a minute
+            held.destroy_due()
+        del held
+
+
 def _open(url: str) -> Engine:
     engine = create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
@@ -263,5 +294,16 @@ def _open(url: str) -> Engine:
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA busy_timeout = 10000")
 
-    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text(create_statement(engine.dialect)))
     return engine
+
+
+def create_statement(dialect: Dialect) -> str:
+    """On PostgreSQL the table is unlogged: no write-ahead log, replica or dump keeps a key."""
+    statement = str(CreateTable(keys, if_not_exists=True).compile(dialect=dialect))
+    return (
+        statement.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1)
+        if dialect.name == "postgresql"
+        else statement
+    )

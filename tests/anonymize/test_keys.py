@@ -1,11 +1,14 @@
 """Keys: one a day however many ask, sealed at rest, and gone for good at their end."""
 
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy.dialects import postgresql, sqlite
 
-from anonymize.keys import EphemeralKeys, KeyStore, end_of_day
+from anonymize import pseudonyms
+from anonymize.keys import EphemeralKeys, KeyStore, create_statement, end_of_day
 
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -145,3 +148,42 @@ def test_an_import_has_day_keys_of_its_own_that_nobody_else_can_ask_for(url, clo
 def test_a_local_day_has_as_many_hours_as_its_zone_says(day, hours):
     length = end_of_day(ZONE, day) - end_of_day(ZONE, day - timedelta(days=1))
     assert length == timedelta(hours=hours)
+
+
+def test_every_process_that_holds_a_key_destroys_it_by_itself(url, clock, monkeypatch):
+    monkeypatch.setattr("anonymize.keys.KEEPER_SECONDS", 0.01)
+    keys = store(url, clock)
+    keys.day(ZONE, DAY)
+    clock.now = end_of_day(ZONE, DAY) + timedelta(minutes=31)
+    deadline = time.monotonic() + 10
+    while keys._held or [exists for *_, exists, _, _ in keys.status()] != [False]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_with_every_file_and_secret_left_yesterdays_pseudonym_cannot_be_recomputed(url, clock):
+    """The attacker has the key database, the secret key, the true address and user agent."""
+    prefix, agent = bytes([203, 0, 113, 0]), "Firefox"
+    keys = store(url, clock)
+    known = pseudonyms.visitor_of_day(keys.day(ZONE, DAY), 1, prefix, agent, "")
+    keys.identity(1)
+    keys.event(NOON)
+    keys.lasting("threshold", "")
+
+    def recomputed(attacker):
+        held = [attacker.identity(1), attacker.event(NOON), attacker.lasting("threshold", "")]
+        held += [attacker.day(ZONE, DAY), SECRET, b"\0" * 32]
+        return {
+            pseudonyms.visitor_of_day(key, 1, prefix, agent, "") for key in held if key is not None
+        }
+
+    assert known in recomputed(store(url, clock))  # today it can be: the attack works
+    clock.now = end_of_day(ZONE, DAY) + timedelta(hours=1)
+    keys.destroy_due()
+    clock.now = NOON  # and a clock set back does not help
+    assert known not in recomputed(store(url, clock))
+
+
+def test_on_postgresql_no_write_ahead_log_keeps_a_key():
+    assert create_statement(postgresql.dialect()).strip().startswith("CREATE UNLOGGED TABLE")
+    assert create_statement(sqlite.dialect()).strip().startswith("CREATE TABLE")
