@@ -1,21 +1,34 @@
-"""On which basis an event is measured: the strongest protection wins, unset is never consent."""
+"""On which basis an event is measured: the strongest protection wins, unset is never consent.
+
+docs/basis.md says the same in words, as tables that the tests hold this module to.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
-from anonymize.event import Basis, Dropped, Purpose, RawConsent, RawEvent, Reason
+from anonymize import tcf
+from anonymize.event import Basis, Dropped, Purpose, RawConsent, RawEvent, Reason, Rejected
 
-# The category names of a consent banner, and the purpose that each stands for.
-CATEGORIES = {
-    "analytics": Purpose.AUDIENCE,
-    "audience": Purpose.AUDIENCE,
-    "product": Purpose.PRODUCT,
-    "attribution": Purpose.ATTRIBUTION,
-    "account": Purpose.ACCOUNT,
-}
+# The category names of a consent banner that need no explaining, and what each stands for. A
+# site's own names (`site set --category`) are laid over them.
+CATEGORIES: Mapping[str, Purpose] = MappingProxyType(
+    {
+        "analytics": Purpose.AUDIENCE,
+        "audience": Purpose.AUDIENCE,
+        "product": Purpose.PRODUCT,
+        "attribution": Purpose.ATTRIBUTION,
+        "account": Purpose.ACCOUNT,
+    }
+)
+
+TC_STRING_POINTER = "/context/consent/tcString"
 
 _AUDIENCE_ONLY = (Purpose.AUDIENCE,)
+_ASKED_BY_TCF = frozenset(tcf.PURPOSES.values())
 
 
 class Decision(NamedTuple):
@@ -25,51 +38,56 @@ class Decision(NamedTuple):
     purposes: tuple[Purpose, ...]
 
 
-def decide(event: RawEvent, policy: str) -> Decision | Dropped:
+def decide(
+    event: RawEvent,
+    policy: str,
+    categories: Mapping[str, Purpose] = CATEGORIES,
+    child_directed: bool = False,
+) -> Decision | Dropped | Rejected:
     """Objection, then childhood, then the stated choice, then the site's policy.
 
-    `policy` is `opt-in` or `exempt` and only speaks where the person did not.
+    `policy` is `opt-in` or `exempt` and only speaks where the person did not. `categories` says
+    what the site's category names stand for; `child_directed` that all of it is for children.
     """
     request = event.request
     if says_one(request.gpc) or says_one(request.dnt) or event.consent.gpc:
         return Dropped(Reason.OBJECTED)
-    if event.child_directed:
+    try:
+        granted = stated(event.consent, categories, request.received)
+    except tcf.TcfError:
+        return Rejected(Reason.BAD_CONSENT_STRING, TC_STRING_POINTER)
+    if child_directed or event.child_directed:
         return Decision(Basis.NONE, _AUDIENCE_ONLY)
-    granted = stated(event.consent)
-    if granted is not None:
-        return (
-            Decision(Basis.CONSENT, granted)
-            if Purpose.AUDIENCE in granted
-            else Decision(Basis.NONE, _AUDIENCE_ONLY)
-        )
-    return Decision(Basis.EXEMPT if policy == "exempt" else Basis.NONE, _AUDIENCE_ONLY)
+    if granted is None:
+        return Decision(Basis.EXEMPT if policy == "exempt" else Basis.NONE, _AUDIENCE_ONLY)
+    if Purpose.AUDIENCE not in granted:
+        return Decision(Basis.NONE, _AUDIENCE_ONLY)
+    return Decision(Basis.CONSENT, granted)
 
 
-def stated(consent: RawConsent) -> tuple[Purpose, ...] | None:
-    """The purposes that were agreed to, or None where no choice is stated.
+def stated(
+    consent: RawConsent, categories: Mapping[str, Purpose], now: datetime
+) -> tuple[Purpose, ...] | None:
+    """The purposes that were agreed to, in order; None where no choice is stated.
 
-    A refusal in either form outweighs a grant in the other.
+    A choice can be stated in three forms at once. A purpose is agreed to where one of them grants
+    it and none refuses it. Raises `tcf.TcfError`.
     """
-    if consent.analytics_storage == "denied":
-        return ()
-    if consent.categories:
-        return tuple(
-            sorted(
-                {
-                    purpose
-                    for category, purpose in CATEGORIES.items()
-                    if consent.categories.get(category) is True
-                }
-                - {
-                    purpose
-                    for category, purpose in CATEGORIES.items()
-                    if consent.categories.get(category) is False
-                }
-            )
-        )
-    if consent.analytics_storage == "granted":
-        return _AUDIENCE_ONLY
-    return None
+    if not (consent.categories or consent.analytics_storage or consent.tc_string):
+        return None
+    granted: set[Purpose] = set()
+    refused: set[Purpose] = set()
+    for name, choice in consent.categories.items():
+        if name in categories:
+            (granted if choice is True else refused).add(categories[name])
+    if consent.analytics_storage:
+        agreed = consent.analytics_storage == "granted"
+        (granted if agreed else refused).add(Purpose.AUDIENCE)
+    if consent.tc_string:
+        answers = tcf.granted(tcf.decode(consent.tc_string, now))
+        granted |= answers
+        refused |= _ASKED_BY_TCF - answers
+    return tuple(sorted(granted - refused))
 
 
 def says_one(header: str) -> bool:

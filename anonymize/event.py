@@ -53,6 +53,7 @@ class Reason(StrEnum):
     BAD_NUMBER = "bad_number"
     BAD_TIMESTAMP = "bad_timestamp"
     BAD_URL = "bad_url"
+    BAD_CONSENT_STRING = "bad_consent_string"
     UNPARSABLE_LINE = "unparsable_line"
 
     NOT_JSON = "not_json"
@@ -82,6 +83,7 @@ REJECTIONS = {
     Reason.BAD_NUMBER: "a number that is not finite or outside 64 bits",
     Reason.BAD_TIMESTAMP: "not an ISO 8601 time, or outside the years that can be stored",
     Reason.BAD_URL: "not a URL",
+    Reason.BAD_CONSENT_STRING: "a TC string that is not whole or not valid under TCF 2.2 or 2.3",
     Reason.UNPARSABLE_LINE: "log import: a line in neither the common nor the combined format",
 }
 # Refused: the whole request, before any event in it was looked at.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents
-from anonymize.basis import decide
+from anonymize.basis import CATEGORIES, Decision, decide
 from anonymize.event import (
     Accepted,
     Basis,
@@ -40,13 +40,18 @@ _UNIX_MAX = 2**32 - 1  # ClickHouse's DateTime
 
 @dataclass(frozen=True, slots=True)
 class SitePolicy:
-    """What the pipeline must know of a site. `properties` are the allow-listed property keys."""
+    """What the pipeline must know of a site. `properties` are the allow-listed property keys.
+
+    `categories` says what each category name of the site's consent banner stands for.
+    """
 
     id: int
     domain: str
     timezone: str
     policy: str
     properties: frozenset[str] = frozenset()
+    categories: Mapping[str, Purpose] = field(default_factory=lambda: CATEGORIES)
+    child_directed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,9 @@ Step = Callable[[RawEvent, Context, Frame], Mapping[str, Any]]
 
 def anonymize(event: RawEvent, context: Context) -> Outcome:
     """The one way from a `RawEvent` to a `Row`. Raises nothing that carries a raw value."""
-    decision = decide(event, context.site.policy)
-    if isinstance(decision, Dropped):
+    site = context.site
+    decision = decide(event, site.policy, site.categories, site.child_directed)
+    if not isinstance(decision, Decision):
         return decision
     time = corrected(event)
     if context.late is not None and event.request.received - time > context.late:

@@ -11,6 +11,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    false,
 )
 
 metadata = MetaData()
@@ -39,6 +41,9 @@ sites = Table(
     Column("country", String(2), nullable=False),
     Column("k", Integer, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    # The site's own names of consent categories: an object, name → purpose.
+    Column("categories", JSON, nullable=False, server_default="{}"),
+    Column("child_directed", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,  # a removed site's number is never given to another
 )
 

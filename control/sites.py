@@ -5,16 +5,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict, Unpack
 from zoneinfo import ZoneInfo, available_timezones
 
 from hashids import Hashids
 from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 
+from anonymize.event import Purpose
 from control.database import sites
 
 POLICIES = ("opt-in", "exempt")
@@ -27,7 +28,9 @@ class Site:
 
     `policy` says what holds when a person has stated no choice: `opt-in` (nothing personal) or
     `exempt` (audience measurement without consent, where law allows). `k` is the smallest number
-    of persons a published cell may stand for.
+    of persons a published cell may stand for. `categories` are the site's own names of consent
+    categories with the purpose that each stands for, by name. A `child_directed` site keeps counts
+    only, whatever anybody stated.
     """
 
     id: int
@@ -37,6 +40,8 @@ class Site:
     policy: str
     country: str
     k: int
+    categories: tuple[tuple[str, Purpose], ...] = ()
+    child_directed: bool = False
 
     @property
     def public_id(self) -> str:
@@ -81,6 +86,32 @@ def check(domain: str, timezone: str, policy: str, country: str, k: int) -> str:
     return domain
 
 
+class Changes(TypedDict, total=False):
+    """The settings of a site that can be changed."""
+
+    timezone: str
+    policy: str
+    country: str
+    k: int
+    categories: Mapping[str, str]
+    child_directed: bool
+
+
+_CATEGORY_LENGTH = 64
+_CATEGORIES = 50
+
+
+def check_categories(categories: Mapping[str, str]) -> None:
+    """Names of consent categories, each with a purpose. Raises `SiteError`."""
+    if len(categories) > _CATEGORIES:
+        raise SiteError(f"category: more than {_CATEGORIES} names")
+    for name, purpose in categories.items():
+        if not 0 < len(name) <= _CATEGORY_LENGTH or not name.isprintable():
+            raise SiteError(f"category: {name!r} is not a name of 1 to {_CATEGORY_LENGTH} letters")
+        if purpose not in set(Purpose):
+            raise SiteError(f"category: {purpose!r} is neither of {', '.join(Purpose)}")
+
+
 class Sites:
     """Sites in the control database. Reads are cached for `ttl` seconds on the collector's path."""
 
@@ -118,21 +149,20 @@ class Sites:
         assert site is not None  # noqa: S101  just inserted in a committed transaction
         return site
 
-    def set(self, site: Site, **changes: str | int) -> Site:
-        """Changes timezone, policy, country or k. Raises `SiteError`."""
-        new: dict[str, Any] = {
+    def set(self, site: Site, **changes: Unpack[Changes]) -> Site:
+        """Changes what is named; `categories` replaces all of them. Raises `SiteError`."""
+        new: Changes = {
             "timezone": site.timezone,
             "policy": site.policy,
             "country": site.country,
             "k": site.k,
-        } | changes
-        check(
-            site.domain,
-            new["timezone"],
-            new["policy"],
-            new["country"],
-            new["k"],
-        )
+            "categories": dict(site.categories),
+            "child_directed": site.child_directed,
+            **changes,
+        }
+        new["country"] = new["country"].upper()
+        check(site.domain, new["timezone"], new["policy"], new["country"], new["k"])
+        check_categories(new["categories"])
         with self._engine.begin() as connection:
             connection.execute(update(sites).where(sites.c.id == site.id).values(**new))
         self.forget()
@@ -185,4 +215,8 @@ def _site(row: SqlRow[tuple[object, ...]]) -> Site:
         policy=row.policy,
         country=row.country,
         k=row.k,
+        categories=tuple(
+            (name, Purpose(purpose)) for name, purpose in sorted(row.categories.items())
+        ),
+        child_directed=row.child_directed,
     )

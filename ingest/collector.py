@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from anonymize.agent import Agents
+from anonymize.basis import CATEGORIES
 from anonymize.event import (
     Accepted,
     Outcome,
@@ -110,4 +111,11 @@ def _tallies(site: Site | None, reasons: Counter[Reason], now: datetime) -> Sequ
 
 @lru_cache(maxsize=1024)
 def _policy(site: Site) -> SitePolicy:
-    return SitePolicy(site.id, site.domain, site.timezone, site.policy)
+    return SitePolicy(
+        site.id,
+        site.domain,
+        site.timezone,
+        site.policy,
+        categories={**CATEGORIES, **dict(site.categories)},
+        child_directed=site.child_directed,
+    )

@@ -408,7 +408,7 @@ def _consent(consent: _Consent) -> RawConsent:
     return RawConsent(
         categories=consent.category_preferences or {},
         analytics_storage=consent.analytics_storage,
-        tc_string=consent.tc_string,
+        tc_string=consent.tc_string or None,
         gpc=bool(consent.gpc),
     )
 

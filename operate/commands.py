@@ -12,6 +12,7 @@ import click
 import msgspec
 from flask import current_app
 
+from anonymize.event import Purpose
 from control.sites import POLICIES, Site, SiteError
 from operate import jobs, leaks, supervisor, worker
 from operate.services import Services, now
@@ -61,6 +62,8 @@ def facts_of(site: Site, origin: str) -> dict[str, Any]:
         "policy": site.policy,
         "country": site.country,
         "k": site.k,
+        "categories": dict(site.categories),
+        "child_directed": site.child_directed,
         "snippet": snippet(origin, site),
     }
 
@@ -74,7 +77,15 @@ def known_site(services: Services, domain: str) -> Site:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
-    return [f"{name:<11}{value}" for name, value in facts.items()]
+    return [f"{name:<16}{_words(value)}" for name, value in facts.items()]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={meaning}" for name, meaning in value.items()) or "–"
+    return str(value)
 
 
 @click.group()
@@ -157,17 +168,42 @@ def site_show(services: Services, domain: str, json_: bool) -> None:
 @click.option("--policy", type=click.Choice(POLICIES))
 @click.option("--country")
 @click.option("-k", "k", type=int)
+@click.option(
+    "--category",
+    "named",
+    metavar="NAME=PURPOSE",
+    multiple=True,
+    help=f"What a category of the site's consent banner stands for: {', '.join(Purpose)}. May be repeated; NAME= forgets it.",
+)
+@click.option(
+    "--child-directed/--not-child-directed",
+    default=None,
+    help="Whether the site or app is for children, and so keeps counts only.",
+)
 @as_json
 @with_services
-def site_set(services: Services, domain: str, json_: bool, **changes: Any) -> None:
+def site_set(
+    services: Services, domain: str, named: tuple[str, ...], json_: bool, **changes: Any
+) -> None:
     """Change settings of DOMAIN. They hold for what arrives and is computed from now on."""
+    found = known_site(services, domain)
     given = {name: value for name, value in changes.items() if value is not None}
+    if named:
+        given["categories"] = with_categories(dict(found.categories), named)
     if not given:
-        raise click.UsageError("nothing to change: give --policy, --country or -k")
-    facts = facts_of(
-        services.sites.set(known_site(services, domain), **given), services.settings.origin
-    )
+        raise click.UsageError("nothing to change: see --help for what can be given")
+    facts = facts_of(services.sites.set(found, **given), services.settings.origin)
     show(facts, json_, lambda: _lines(facts))
+
+
+def with_categories(known: dict[str, str], named: tuple[str, ...]) -> dict[str, str]:
+    """The known names with those of `NAME=PURPOSE` set and those of `NAME=` forgotten."""
+    for pair in named:
+        name, equals, purpose = pair.rpartition("=")
+        if not equals:
+            raise click.UsageError(f"{pair!r} is not of the form NAME=PURPOSE")
+        known[name] = purpose
+    return {name: purpose for name, purpose in known.items() if purpose}
 
 
 @site.command("remove")

@@ -1,18 +1,36 @@
-"""The basis of an event: the strongest protection wins, and unset is never consent."""
+"""The basis of an event: the strongest protection wins, and unset is never consent.
 
+docs/basis.md is the oracle: its tables are read here and held against the code.
+"""
+
+import re
 from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymize.basis import Decision, decide, says_one, stated
-from anonymize.event import Basis, Dropped, Purpose, RawConsent, RawEvent, RawRequest, Reason
+from anonymize import tcf
+from anonymize.basis import CATEGORIES, Decision, decide, says_one, stated
+from anonymize.event import (
+    Basis,
+    Dropped,
+    Purpose,
+    RawConsent,
+    RawEvent,
+    RawRequest,
+    Reason,
+    Rejected,
+)
+from tests.anonymize.tc_strings import Core, agreeing, publisher, tc_string
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
+PAGE = (Path(__file__).parents[2] / "docs" / "basis.md").read_text(encoding="utf-8")
 UNSTATED = RawConsent()
+GRANTED = RawConsent(categories={"analytics": True})
+BAD = Rejected(Reason.BAD_CONSENT_STRING, "/context/consent/tcString")
 
 
 def event(consent=UNSTATED, *, child=False, gpc="", dnt=""):
@@ -20,99 +38,237 @@ def event(consent=UNSTATED, *, child=False, gpc="", dnt=""):
     return RawEvent(request, "pageview", consent=consent, child_directed=child)
 
 
-GRANTED = RawConsent(categories={"analytics": True})
-REFUSED = RawConsent(categories={"analytics": False})
+def table(*heads):
+    """The rows of the page's table whose first columns have these heads, without their marks."""
+    rows = [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        for line in PAGE.splitlines()
+        if line.startswith("|")
+    ]
+    start = next(at for at, row in enumerate(rows) if row[: len(heads)] == list(heads))
+    end = next((at for at in range(start + 2, len(rows)) if set(rows[at][0]) == {"-"}), None)
+    return rows[start + 2 : end - 1 if end else None]
+
+
+# What the event and the site can say, each with what it means in the words of the page.
+OBJECTIONS = {"": "no", "header": "yes", "event": "yes"}
+DO_NOT_TRACK = {"": "no", "1": "yes"}
+CHILDREN = {"no": "no", "event": "yes", "site": "yes"}
+TC_STRINGS = {
+    "none": (None, None),
+    "granting": (agreeing(1, 8), "granted"),
+    "refusing": (agreeing(1, 10), "refused"),
+    "invalid": (agreeing(1, 8)[:-8], "invalid"),
+}
+CHOICES = {
+    "unset": ({}, None),
+    "granted": ({"analytics": True}, "granted"),
+    "refused": ({"analytics": False}, "refused"),
+    "contradicting": ({"analytics": True, "audience": False}, "refused"),
+    "left out": ({"marketing": True}, "left out"),
+}
+STORAGE = {None: None, "granted": "granted", "denied": "refused"}
+POLICIES = ("opt-in", "exempt")
+
+DECISION = table("objected", "TC string")
+PURPOSES_WITHOUT_CONSENT = (Purpose.AUDIENCE,)
+
+
+def by_the_page(*facts):
+    """The last cell of the first line that fits."""
+    for *conditions, outcome in DECISION:
+        if all(
+            cell in ("–", fact) or fact in cell.split(" or ")
+            for cell, fact in zip(conditions, facts, strict=True)
+        ):
+            return outcome
+    raise AssertionError(f"no line of the page fits {facts}")
 
 
 @pytest.mark.parametrize(
-    ("policy", "raw", "basis"),
+    ("gpc", "dnt", "child", "tc", "choice", "storage", "policy"),
     [
-        pytest.param("opt-in", event(), Basis.NONE, id="opt-in, nothing stated"),
-        pytest.param("exempt", event(), Basis.EXEMPT, id="exempt, nothing stated"),
-        pytest.param("opt-in", event(GRANTED), Basis.CONSENT, id="granted"),
-        pytest.param("exempt", event(REFUSED), Basis.NONE, id="refused on an exempt site"),
-        pytest.param(
-            "exempt",
-            event(RawConsent(categories={"marketing": True})),
-            Basis.NONE,
-            id="a choice that leaves analytics out",
-        ),
-        pytest.param(
-            "opt-in",
-            event(RawConsent(analytics_storage="granted")),
-            Basis.CONSENT,
-            id="analytics_storage granted",
-        ),
-        pytest.param(
-            "exempt",
-            event(RawConsent(analytics_storage="denied")),
-            Basis.NONE,
-            id="analytics_storage denied",
-        ),
-        pytest.param(
-            "exempt",
-            event(RawConsent(categories={"analytics": True}, analytics_storage="denied")),
-            Basis.NONE,
-            id="granted in one form, refused in the other",
-        ),
-        pytest.param(
-            "exempt",
-            event(RawConsent(categories={"analytics": True, "audience": False})),
-            Basis.NONE,
-            id="two names of one purpose that disagree",
-        ),
-        pytest.param("exempt", event(GRANTED, child=True), Basis.NONE, id="a child, even granted"),
-        pytest.param(
-            "opt-in",
-            event(RawConsent(tc_string="CP")),
-            Basis.NONE,
-            id="a string that nothing was read from",
-        ),
+        pytest.param(*case, id=" ".join(str(part or "-") for part in case))
+        for case in product(
+            OBJECTIONS, DO_NOT_TRACK, CHILDREN, TC_STRINGS, CHOICES, STORAGE, POLICIES
+        )
     ],
 )
-def test_the_basis_is(policy, raw, basis):
-    decision = decide(raw, policy)
-    assert isinstance(decision, Decision)
-    assert decision.basis is basis
+def test_every_combination_is_decided_as_the_page_says(
+    gpc, dnt, child, tc, choice, storage, policy
+):
+    text, tc_says = TC_STRINGS[tc]
+    categories, choice_says = CHOICES[choice]
+    says = {tc_says, choice_says, STORAGE[storage]}
+    expected = by_the_page(
+        "yes" if "yes" in (OBJECTIONS[gpc], DO_NOT_TRACK[dnt]) else "no",
+        "invalid" if tc == "invalid" else "none" if tc == "none" else "valid",
+        CHILDREN[child],
+        next((word for word in ("refused", "granted", "left out") if word in says), "not stated"),
+        policy,
+    )
+
+    outcome = decide(
+        event(
+            RawConsent(categories, storage, text, gpc=gpc == "event"),
+            child=child == "event",
+            gpc="1" if gpc == "header" else "",
+            dnt=dnt,
+        ),
+        policy,
+        child_directed=child == "site",
+    )
+
+    if expected == "no row, objected":
+        assert outcome == Dropped(Reason.OBJECTED)
+    elif expected == "no row, bad_consent_string":
+        assert outcome == BAD
+    else:
+        assert isinstance(outcome, Decision)
+        assert outcome.basis == expected
+        assert outcome.purposes == PURPOSES_WITHOUT_CONSENT
+
+
+def test_every_line_of_the_pages_decision_is_needed():
+    reached = {
+        by_the_page(*facts)
+        for facts in product(
+            ("yes", "no"),
+            ("invalid", "valid", "none"),
+            ("yes", "no"),
+            ("refused", "granted", "left out", "not stated"),
+            POLICIES,
+        )
+    }
+    assert reached == {line[-1] for line in DECISION}
+
+
+def test_the_page_names_the_categories_that_are_understood():
+    assert {name: Purpose(purpose) for name, purpose in table("category")} == CATEGORIES
+
+
+def test_the_page_names_the_purposes():
+    assert [Purpose(name) for name, _ in table("purpose")] == list(Purpose)
+
+
+def test_the_page_names_what_a_tc_string_grants():
+    stated_there = {
+        int(re.match(r"\d+", number)[0]): Purpose(purpose)
+        for number, purpose in table("TCF purpose, together with purpose 1")
+    }
+    assert stated_there == tcf.PURPOSES
+
+
+AUDIENCE, PRODUCT, ATTRIBUTION, ACCOUNT = Purpose
+EVERY_TCF_PURPOSE = agreeing(*range(1, 12))
 
 
 @pytest.mark.parametrize(
-    "raw",
+    ("consent", "purposes"),
     [
-        event(GRANTED, gpc="1"),
-        event(GRANTED, gpc="0,1"),
-        event(GRANTED, gpc=" 1 "),
-        event(GRANTED, dnt="1"),
-        event(RawConsent(categories={"analytics": True}, gpc=True)),
-        event(child=True, gpc="1"),
+        pytest.param(RawConsent(), None, id="nothing"),
+        pytest.param(RawConsent(categories={}), None, id="no category"),
+        pytest.param(RawConsent(categories={"marketing": True}), (), id="another category"),
+        pytest.param(
+            RawConsent(categories={"analytics": True, "product": False, "account": True}),
+            (ACCOUNT, AUDIENCE),
+            id="categories, one by one",
+        ),
+        pytest.param(
+            RawConsent(categories={"product": True}), (PRODUCT,), id="product without audience"
+        ),
+        pytest.param(RawConsent(analytics_storage="granted"), (AUDIENCE,), id="storage granted"),
+        pytest.param(RawConsent(analytics_storage="denied"), (), id="storage denied"),
+        pytest.param(
+            RawConsent(categories={"product": True}, analytics_storage="granted"),
+            (AUDIENCE, PRODUCT),
+            id="two forms that speak of different purposes",
+        ),
+        pytest.param(
+            RawConsent(categories={"analytics": True, "account": True}, analytics_storage="denied"),
+            (ACCOUNT,),
+            id="two forms that disagree",
+        ),
+        pytest.param(
+            RawConsent(tc_string=EVERY_TCF_PURPOSE),
+            (ATTRIBUTION, AUDIENCE, PRODUCT),
+            id="a TC string knows no account",
+        ),
+        pytest.param(
+            RawConsent(categories={"account": True}, tc_string=EVERY_TCF_PURPOSE),
+            (ACCOUNT, ATTRIBUTION, AUDIENCE, PRODUCT),
+            id="a TC string and a category",
+        ),
+        pytest.param(
+            RawConsent(categories={"product": False}, tc_string=EVERY_TCF_PURPOSE),
+            (ATTRIBUTION, AUDIENCE),
+            id="a category refuses what the string grants",
+        ),
+        pytest.param(
+            RawConsent(categories=dict.fromkeys(CATEGORIES, True), tc_string=agreeing(1, 8)),
+            (ACCOUNT, AUDIENCE),
+            id="a string refuses what categories grant",
+        ),
+        pytest.param(
+            RawConsent(
+                analytics_storage="granted",
+                tc_string=tc_string(Core(purposes=frozenset({1, 8})), publisher()),
+            ),
+            (),
+            id="the string's publisher segment refuses",
+        ),
     ],
-    ids=["gpc", "gpc joined", "gpc spaced", "dnt", "gpc of an app", "gpc of a child"],
 )
-def test_an_objection_outweighs_everything(raw):
-    assert decide(raw, "exempt") == Dropped(Reason.OBJECTED)
+def test_a_purpose_is_granted_where_one_form_grants_it_and_none_refuses(consent, purposes):
+    assert stated(consent, CATEGORIES, NOW) == purposes
 
 
-@pytest.mark.parametrize("header", ["", "0", "true", "11", "1.0", "yes", "0, 0"])
+def test_agreeing_to_other_purposes_alone_leaves_no_consent_to_measure():
+    outcome = decide(event(RawConsent(categories={"product": True, "account": True})), "exempt")
+    assert outcome == Decision(Basis.NONE, (AUDIENCE,))
+
+
+def test_a_row_of_a_child_serves_audience_measurement_alone():
+    agreed = RawConsent(categories=dict.fromkeys(CATEGORIES, True))
+    assert decide(event(agreed, child=True), "exempt") == Decision(Basis.NONE, (AUDIENCE,))
+
+
+OWN = {**CATEGORIES, "statistics": AUDIENCE, "C0003": PRODUCT, "product": ATTRIBUTION}
+
+
+@pytest.mark.parametrize(
+    ("choice", "purposes"),
+    [
+        ({"statistics": True}, (AUDIENCE,)),
+        ({"statistics": True, "C0003": True}, (AUDIENCE, PRODUCT)),
+        ({"statistics": True, "analytics": False}, ()),
+        ({"Statistics": True}, ()),
+        ({"analytics": True, "product": True}, (ATTRIBUTION, AUDIENCE)),
+    ],
+    ids=["own name", "two", "own and built-in disagree", "another letter", "a new meaning"],
+)
+def test_a_sites_own_category_names_mean_what_the_site_says(choice, purposes):
+    assert stated(RawConsent(categories=choice), OWN, NOW) == purposes
+
+
+@pytest.mark.parametrize("header", ["1", "0,1", " 1 ", "1, 0", "0 , 1"])
+def test_one_member_that_is_exactly_one_is_an_objection(header):
+    assert says_one(header)
+
+
+@pytest.mark.parametrize("header", ["", "0", "true", "11", "1.0", "yes", "0, 0", "1;1", "¹"])
 def test_only_an_exact_one_is_an_objection(header):
     assert not says_one(header)
-
-
-def test_purposes_are_those_that_were_agreed_to_one_by_one():
-    consent = RawConsent(categories={"analytics": True, "product": False, "account": True})
-    assert stated(consent) == (Purpose.ACCOUNT, Purpose.AUDIENCE)
 
 
 @given(
     categories=st.dictionaries(st.text(max_size=12), st.booleans(), max_size=5),
     storage=st.sampled_from([None, "denied"]),
-    tc_string=st.none() | st.text(max_size=20),
-    policy=st.sampled_from(["opt-in", "exempt"]),
+    tc=st.none() | st.text(max_size=20) | st.just(agreeing()),
+    policy=st.sampled_from(POLICIES),
 )
-def test_no_input_is_consent_unless_a_known_category_says_true(
-    categories, storage, tc_string, policy
-):
-    raw = event(RawConsent(categories, storage, tc_string))
-    decision = decide(raw, policy)
+def test_no_input_is_consent_unless_a_known_category_says_true(categories, storage, tc, policy):
+    outcome = decide(event(RawConsent(categories, storage, tc)), policy)
     granted = any(categories.get(name) is True for name in ("analytics", "audience"))
-    if not granted or storage == "denied":
-        assert decision.basis is not Basis.CONSENT
+    if not granted or storage == "denied" or tc:
+        assert outcome == BAD or outcome.basis is not Basis.CONSENT
