@@ -138,6 +138,8 @@ class Store:
             raise StoreUnavailable("the embedded engine is not running")
         with self._lock:
             if self._made_for != (os.getpid(), endpoint):
+                if self._made_for is not None and self._made_for[0] == os.getpid():
+                    self._client.close_connections()  # the idle ones, to where nobody is any more
                 self._client = _ask(lambda: self._connect(endpoint))
                 self._made_for = (os.getpid(), endpoint)
             return self._client

@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS events {on_cluster}
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(expires)
 ORDER BY (site, day, visitor, time, event_id)
-TTL expires
+TTL expires DELETE WHERE restricted = 0
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
     ttl_only_drop_parts = 0;
 
