@@ -1,0 +1,47 @@
+"""Rows leave on the day that they carry, and restricted ones stay while the restriction lasts."""
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from store.migrate import migrate
+from store.retention import expire
+
+TODAY = date(2026, 11, 22)
+
+
+@pytest.fixture
+def migrated(store):
+    migrate(store)
+    store.command("TRUNCATE TABLE events")
+    return store
+
+
+def insert(store, *rows):
+    lines = [
+        {"site": 1, "day": "2026-11-01", "time": 1, "received": 1, "event_id": number, "name": "x",
+         "basis": "none", "purposes": ["audience"]} | row
+        for number, row in enumerate(rows)
+    ]  # fmt: skip
+    store.insert_lines("events", [msgspec.json.Encoder().encode_lines(lines)], str(rows))
+
+
+def left(store):
+    return [row[0] for row in store.query_rows("SELECT event_id FROM events ORDER BY event_id")]
+
+
+def test_a_row_is_gone_on_its_day_and_not_before(migrated):
+    insert(
+        migrated, {"expires": "2026-11-21"}, {"expires": "2026-11-22"}, {"expires": "2026-11-23"}
+    )
+    assert expire(migrated, TODAY) == 2
+    assert left(migrated) == [2]
+    assert expire(migrated, TODAY) == 0
+
+
+def test_a_restricted_row_outlives_its_day_for_the_worker_and_for_the_table(migrated):
+    insert(migrated, {"expires": "2020-01-01", "restricted": 1}, {"expires": "2020-01-01"})
+    migrated.command("OPTIMIZE TABLE events FINAL")
+    assert left(migrated) == [0]
+    assert expire(migrated, TODAY) == 0
