@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Literal, TypedDict
@@ -117,8 +117,7 @@ def decode(text: str, now: datetime) -> TcString:
     if len(text) > MAX_LENGTH:
         raise TcfError("too_long")
     core, *others = text.split(".")
-    string = _core(_Bits(core), now)
-    return replace(string, **_segments(others)) if others else string
+    return _core(_Bits(core), now, _segments(others))
 
 
 def granted(string: TcString) -> frozenset[Purpose]:
@@ -190,7 +189,10 @@ class _Bits:
 
     def set(self, width: int) -> frozenset[int]:
         """The positions, from 1, of the bits that are set."""
-        return frozenset(at for at, bit in enumerate(self.take(width), 1) if bit == "1")
+        bits = self.take(width)
+        if "1" not in bits:
+            return frozenset()
+        return frozenset(at for at, bit in enumerate(bits, 1) if bit == "1")
 
     def time(self) -> datetime:
         return _EPOCH + timedelta(milliseconds=100 * self.number(36))
@@ -211,7 +213,7 @@ class _Bits:
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
-def _core(bits: _Bits, now: datetime) -> TcString:
+def _core(bits: _Bits, now: datetime, others: _Segments) -> TcString:
     if bits.number(6) != 2:
         raise TcfError("version")
     created, updated = bits.time(), bits.time()
@@ -242,6 +244,7 @@ def _core(bits: _Bits, now: datetime) -> TcString:
         vendors_consent=_vendors(bits),
         vendors_li=_vendors(bits),
         restrictions=tuple(_restriction(bits) for _ in range(bits.number(12))),
+        **others,
     )
     bits.end()
     return string
