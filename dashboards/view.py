@@ -84,6 +84,8 @@ BY_KEY = {metric.key: metric for metric in METRICS}
 TABLES = {
     "page": "Pages",
     "entry_page": "Entry pages",
+    "screen": "App screens",
+    "app_version": "App versions",
     "source": "Sources",
     "channel": "Channels",
     "country": "Countries",
@@ -91,8 +93,6 @@ TABLES = {
     "device": "Devices",
     "browser": "Browsers",
     "os": "Systems",
-    "screen": "App screens",
-    "app_version": "App versions",
 }
 # Shown only where there is an app.
 OF_APPS = frozenset({"screen", "app_version"})
@@ -102,6 +102,8 @@ _EMPTY = {
     "entry_page": "No page",
     "app_version": "Not an app",
 }
+# A value that alone tells a reader nothing: what has no source, as in an app, is on this channel.
+_SILENT = {"channel": "Direct"}
 MOST_ROWS = 500
 
 
@@ -157,7 +159,7 @@ class Panel:
     lines: list[Line]
     with_views: bool
     more: bool
-    named: bool  # some value is neither empty nor "(other)"
+    says: bool  # some value is neither empty nor "(other)", nor what stands for both
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +193,9 @@ class Page:
     tiles: list[Tile]
     chart: Chart | None
     panels: list[Panel]
+    silent: list[str]  # the headings of panels that would say nothing
     about: About | None
-
-    @property
-    def earlier(self) -> date | None:
-        """Where four weeks up to `latest` begin."""
-        return self.latest and self.latest - timedelta(days=27)
+    earlier: date | None = None  # the first day with figures in the four weeks up to `latest`
 
 
 def page(reading: Reading, site: Site, period: Period, metric: Metric, now: datetime) -> Page:
@@ -205,14 +204,18 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
     here = [r for r in released if r.day >= period.first]
     if not here:
         later = reading.days(site, period.last, now.astimezone(site.zone).date())
-        latest = max((r.day for r in released + later), default=None)
-        return Page(site, period, "elsewhere" if latest else "empty", latest, [], None, [], None)
+        days = [r.day for r in released + later]
+        if not days:
+            return Page(site, period, "empty", None, [], None, [], [], None)
+        latest = max(days)
+        earlier = min(day for day in days if (latest - day).days < 28)
+        return Page(site, period, "elsewhere", latest, [], None, [], [], None, earlier)
     totals = reading.totals(site, period.first, period.last)
     by_day = reading.by_day(site, period.first, period.last)
     about = _about(reading, site, period, here, by_day)
     state = _state(site, totals)
     if state == "withheld":
-        return Page(site, period, state, here[-1].day, [], None, [], about)
+        return Page(site, period, state, here[-1].day, [], None, [], [], about)
     metrics = METRICS
     if state == "unconsented":
         metric = BY_KEY["pageviews"]
@@ -227,7 +230,8 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
         latest=here[-1].day,
         tiles=[_tile(m, totals, *pair) for m in metrics],
         chart=_chart(reading, site, period, metric, by_day, here, compared, now),
-        panels=[p for p in panels if p.table not in OF_APPS or p.named],
+        panels=[p for p in panels if p.says],
+        silent=[p.heading for p in panels if not p.says and p.table not in OF_APPS],
         about=about,
     )
 
@@ -255,7 +259,7 @@ def panel(reading: Reading, site: Site, period: Period, table: str, limit: int =
         ],
         with_views=table in ("page", "screen") and unit == "Visitors",
         more=len(named) > limit,
-        named=any(value != UNKNOWN for value, _ in named),
+        says=any(value not in (UNKNOWN, _SILENT.get(table)) for value, _ in named),
     )
 
 
@@ -431,10 +435,12 @@ def _runs(days: Sequence[date]) -> list[tuple[date, date]]:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A site in the list: its last seven days. `state` is shown, withheld, quiet or empty."""
+    """A site in the list: its last seven days. `state` is shown, withheld, quiet or empty;
+    `latest` its newest day with figures."""
 
     site: Site
     state: str
+    latest: date | None
     visitors: int | None
     pageviews: int | None
     lines: list[spark.Line]
@@ -446,14 +452,15 @@ def card(reading: Reading, site: Site, now: datetime) -> Card:
     period = periods.choose("7d", "", "", today)
     shown = dict(reading.by_day(site, period.first, period.last))
     totals = reading.totals(site, period.first, period.last)
+    latest = max((r.day for r in reading.days(site, date.min, today)), default=None)
+    state = "quiet" if latest else "empty"
     if shown:
         state = "shown" if totals.events else "withheld"
-    else:
-        state = "quiet" if reading.days(site, date.min, today) else "empty"
     of = BY_KEY["visitors" if totals.visitors else "pageviews"].of
     return Card(
         site=site,
         state=state,
+        latest=latest,
         visitors=totals.visitors,
         pageviews=totals.pageviews,
         lines=spark.lines(

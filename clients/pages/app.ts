@@ -81,11 +81,13 @@ function draw(holder: HTMLElement, table: HTMLTableElement): void {
     const style = getComputedStyle(holder);
     const token = (property: string): string => style.getPropertyValue(property).trim();
     // A point between two gaps is on no line: it gets a dot.
+    const alone = (index: number): boolean =>
+      points[index - 1]?.value == null && points[index + 1]?.value == null;
     const shut = points.map((point) => (point.open ? null : point.value));
     const dotted = (values: (number | null)[]) =>
       values.map((value, index) => ({
         value,
-        symbol: values[index - 1] == null && values[index + 1] == null ? "circle" : "none",
+        symbol: alone(index) ? "circle" : "none",
       }));
     // What is still open is drawn as a dashed end of the line.
     const open = points.map((point, index) =>

@@ -84,7 +84,8 @@ def test_nobody_else_sees_anything_of_a_site(world: World, path: str) -> None:
 
 def test_the_list_says_of_each_site_what_there_is(client: FlaskClient) -> None:
     text = words(read(client, "/"))
-    assert re.search(r"archive\.example\.com Europe/Brussels Nothing in the last 7 days", text)
+    nothing = "Nothing in the last 7 days; the latest figures are of 20 May 2015"
+    assert f"archive.example.com Europe/Brussels {nothing}" in text
     assert re.search(r"blog\.example\.org Europe/Paris Page views [\d,]+", text)
     assert re.search(r"new\.example\.com Europe/Brussels Waiting for the first event", text)
     assert re.search(r"shop\.example\.com Europe/Brussels Visitors [\d,]+ Page views", text)
@@ -203,11 +204,29 @@ def test_a_site_that_never_sent_anything_shows_its_snippet(
 def test_a_period_without_figures_leads_to_the_latest(client: FlaskClient) -> None:
     html = read(client, "/sites/archive.example.com")
     assert "The latest figures are of 20 May 2015" in html
-    link = "/sites/archive.example.com?period=custom&amp;from=2015-04-23&amp;to=2015-05-20"
-    assert f'href="{link}"' in html
+    link = "/sites/archive.example.com?period=custom&amp;from=2015-05-17&amp;to=2015-05-20"
+    assert f'href="{link}">Show 17 – 20 May 2015<' in html
     text = words(read(client, link.replace("&amp;", "&")))
     assert "All days are final" in text
-    assert "24 days without any event" in text
+    assert "without any event" not in text
+
+
+def test_days_of_a_period_that_were_not_measured_are_counted(client: FlaskClient) -> None:
+    link = "/sites/archive.example.com?period=custom&from=2015-04-23&to=2015-05-20"
+    assert "24 days without any event" in words(read(client, link))
+
+
+def test_panels_that_would_say_nothing_are_left_out(client: FlaskClient) -> None:
+    text = words(read(client, "/sites/blog.example.org"))
+    assert "Channels Channels Views Direct" in text
+    assert "Sources" not in text
+    assert re.search(r"Left out, because .*: entry pages, sources, events, devices", text)
+    assert "Left out" not in words(read(client, SHOP))
+
+
+def test_a_period_that_cannot_be_shown_leads_back_to_the_site(client: FlaskClient) -> None:
+    html = read(client, f"{SHOP}?period=custom&from=2026-05-02&to=2026-05-01", 400)
+    assert f'href="{SHOP}"' in html
 
 
 def test_too_few_people_is_said_instead_of_shown(client: FlaskClient) -> None:
