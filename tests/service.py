@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from config.settings import load
@@ -25,19 +27,27 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:ap
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below the range out of which the kernel takes ports for outgoing connections, one of which
+    could otherwise have it while the service is being started again.
+    """
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def eventually(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def eventually(
+    condition: Callable[[], Any], what: str | Callable[[], str], seconds: float = 60
+) -> Any:
     """Polls until the condition holds and returns it; fails saying what did not happen."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"within {seconds} s did not happen: {what}"
+        if time.monotonic() > deadline:
+            pytest.fail(f"within {seconds} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.05)
 
 
@@ -69,9 +79,9 @@ class Service:
                     start_new_session=True,
                 )  # fmt: skip
         if "web" in names or "serve" in names:
-            eventually(self.answers, f"web ready\n{self.printed()}")
+            eventually(self.answers, lambda: f"web ready\n{self.printed()}")
         if "worker" in names or "serve" in names:
-            eventually(self.store_answers, f"worker ready\n{self.printed()}")
+            eventually(self.store_answers, lambda: f"worker ready\n{self.printed()}")
 
     def kill(self, *names: str) -> None:
         """kill -9, the process and its children."""
@@ -149,7 +159,7 @@ class Service:
         return int(self.rows("SELECT count() FROM events")[0][0])
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(home: Path, *names: str, **settings: str):
     service = Service(home, **settings)
     try:
