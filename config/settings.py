@@ -260,6 +260,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             values[setting.name] = setting.parse(environ.get(setting.variable, setting.default))
         except ValueError as error:
             wrong.append(f"{setting.variable}: {error}")
+    try:
+        _whole(1, 65535)(environ.get("PORT", "8000"))
+    except ValueError as error:
+        wrong.append(f"PORT: {error}")
     if wrong:
         raise SettingsError("\n".join(wrong))
     home = values["home"] = values["home"].expanduser().resolve()
@@ -269,8 +273,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     values["geo_db"] = values["geo_db"] or str(GEO_DB)
     if values["control_url"] == values["keys_url"]:
         raise SettingsError(f"{PREFIX}KEYS_URL: must not be the control database")
-    for folder in (home, home / "spool", home / "tmp"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for folder in (home, home / "spool", home / "tmp"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}HOME: {home}: {error.strerror}") from None
     return Settings(**values)
 
 

@@ -18,7 +18,7 @@ from operate import jobs, leaks, supervisor, worker
 from operate.services import Services, now
 from spool import reader
 from store.clickhouse import StoreRefused, StoreUnavailable
-from store.migrate import migrate
+from store.migrate import MigrationChanged, migrate
 from store.retention import expire
 
 
@@ -32,7 +32,9 @@ def with_services(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(services(), *args, **kwargs)
-        except (SiteError, jobs.Busy) as error:
+        except (
+            SiteError, jobs.Busy, MigrationChanged, leaks.SearchBroken, supervisor.PortTaken
+        ) as error:  # fmt: skip
             raise click.ClickException(str(error)) from None
         except (StoreUnavailable, StoreRefused) as error:
             raise click.ClickException(f"the store: {error}") from None
@@ -165,9 +167,11 @@ def site_show(services: Services, domain: str, json_: bool) -> None:
 
 @site.command("set")
 @click.argument("domain")
-@click.option("--policy", type=click.Choice(POLICIES))
-@click.option("--country")
-@click.option("-k", "k", type=int)
+@click.option(
+    "--policy", type=click.Choice(POLICIES), help="What holds for people who stated no choice."
+)
+@click.option("--country", help="Where the controller is established (ISO 3166-1).")
+@click.option("-k", "k", type=int, help="Fewest persons a published figure may stand for.")
 @click.option(
     "--category",
     "named",
@@ -268,7 +272,7 @@ def release_status(services: Services, json_: bool) -> None:
         json_,
         lambda: (
             [
-                f"{f['domain']:<30} final {f['final']}, provisional {f['provisional']}, open {f['open']}; computed {f['computed_at'] or 'never'}"
+                f"{f['domain']:<30} final {f['final']}, provisional {f['provisional']}, open {f['open']}; computed {f['computed_at'].strftime('%Y-%m-%d %H:%M UTC') if f['computed_at'] else 'never'}"
                 for f in facts
             ]
             or ["No sites yet."]
@@ -329,7 +333,9 @@ def spool_status(services: Services, json_: bool) -> None:
         facts,
         json_,
         lambda: [
-            f"{segments} segments, {size} bytes, the oldest {age:.0f} seconds old",
+            f"{segments} segments, {size} bytes, the oldest {age:.0f} seconds old"
+            if segments
+            else "nothing waits for the store",
             f"{len(refused)} set aside because the store refused them",
         ],
     )

@@ -93,6 +93,8 @@ class Report:
         total = self.stored + self.dropped.total() + self.rejected.total()
         verdict = "adds up" if self.adds_up else "DOES NOT ADD UP: please report this"
         told.append(f"stored + dropped + rejected = {total:,}, read = {self.read:,}: {verdict}")
+        if self.dropped[Reason.DAY_FINAL] and not self.stored:
+            told.append("imported before: its days are final, and nothing was counted twice")
         if self.days:
             told.append(f"{len(self.days)} days, {min(self.days)} to {max(self.days)}")
         return told
@@ -212,6 +214,11 @@ def command(services: Services, file: Path, domain: str, json_: bool) -> None:
             )
             with _reading(file) as source:
                 report = replay(source, site, collector, moment)
+            if report.rejected[Reason.UNPARSABLE_LINE] == report.read:
+                raise Damaged(
+                    f"this is no access log: none of its {report.read:,} lines is in the common"
+                    " or combined format"
+                )
             publish(services, rows, {site: report.days}, moment)
     except Damaged as error:
         raise click.ClickException(f"{error}; nothing was imported") from None

@@ -12,11 +12,12 @@ from control.sites import Site
 from operate.services import Services
 from releases.job import Due
 from spool import reader
-from store.clickhouse import Store, hosted
+from store.clickhouse import Store, StoreUnavailable, hosted
 from store.loader import Loader
 from store.migrate import migrate
 
 POLL = 0.1
+_PATIENCE = 60  # seconds
 
 
 class Busy(Exception):
@@ -67,8 +68,16 @@ def release_due(services: Services, only: Site | None = None, wait: float = 600)
 
 def finish_import(services: Services, site: Site, say: Callable[[str], None]) -> None:
     """Loads what an import has published and makes its days final."""
-    with store_at_hand(services) as store:
-        say("loading into the store …")
-        catch_up(services, store)
-        days = release_due(services, site)
-        say(f"{len(days)} days released")
+    say("loading into the store …")
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with store_at_hand(services) as store:
+                catch_up(services, store)
+                days = release_due(services, site)
+            break
+        except StoreUnavailable:
+            # Whoever hosted the engine may have ended meanwhile: then this process hosts it.
+            if time.monotonic() > deadline:
+                raise
+    say(f"{len(days)} days released")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import structlog
@@ -32,6 +34,10 @@ _TRIES = 3
 _POLL = 0.2
 
 
+class PortTaken(Exception):
+    """The port cannot be had; the message says which and why."""
+
+
 @dataclass(slots=True)
 class _Child:
     name: str
@@ -44,7 +50,9 @@ def run(local: str, when_ready: Callable[[], None]) -> int:
     """Runs both until SIGTERM or SIGINT; returns the exit status.
 
     `when_ready` is called once, as soon as every part of the service at `local` is at work.
+    Raises `PortTaken` where somebody else listens there.
     """
+    _check_port(local)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -61,6 +69,18 @@ def run(local: str, when_ready: Callable[[], None]) -> int:
         return 0
     finally:
         _stop(children)
+
+
+def _check_port(local: str) -> None:
+    port = urlsplit(local).port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port or 80))
+        except OSError as error:
+            raise PortTaken(
+                f"port {port}: {error.strerror}. PORT=8001 before the command takes another"
+            ) from None
 
 
 def at_work(local: str) -> bool:

@@ -31,6 +31,8 @@ def test_an_empty_environment_is_enough(tmp_path, monkeypatch):
         ("DISCREET_CLICKHOUSE_CLUSTER", "a'; DROP TABLE events"),
         ("DISCREET_PUBLIC_URL", "http://stats.example.com"),
         ("DISCREET_PUBLIC_URL", "https://stats.example.com/path"),
+        ("PORT", "abc"),
+        ("PORT", "70000"),
     ],
 )
 def test_a_bad_value_stops_the_start_and_is_named(tmp_path, name, value):
@@ -90,3 +92,9 @@ def test_no_variable_of_the_product_is_read_outside_the_table():
     for room in rooms:
         for file in (root / room).rglob("*.py"):
             assert "os.environ" not in file.read_text(), file
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="DISCREET_HOME"):
+        load({"DISCREET_HOME": str(tmp_path / "file" / "home")})

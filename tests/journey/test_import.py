@@ -158,3 +158,11 @@ def test_the_search_finds_what_is_there(service, tmp_path):
     (tmp_path / "needles").write_text(page)
     found = service.cli("leaks", str(tmp_path / "needles"), "--json", check=False)
     assert '"place":"events.page"' in found
+
+
+def test_a_file_that_is_no_log_is_refused_and_leaves_nothing(service, tmp_path):
+    before = service.stored()
+    (tmp_path / "notes").write_text("dear diary\n" * 50)
+    service.cli("import-log", str(tmp_path / "notes"), "--site", "example.com", check=False)
+    assert "this is no access log: none of its 50 lines" in service.printed()
+    assert service.stored() == before
