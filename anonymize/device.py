@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from anonymize.scrub import scrub
+
+MODEL_LENGTH = 60  # characters; `SAMSUNG-SM-N900A` has 16
+
 _GIB = 1024**3
 
 # Upper bounds (exclusive) and names of the buckets between them.
@@ -29,6 +33,11 @@ def _bucket(
 ) -> str:
     bounds, names = table
     return names[bisect_right(bounds, value)]
+
+
+def model(name: str | None) -> str:
+    """The model as its maker names it, scrubbed and cut."""
+    return scrub(name or "")[:MODEL_LENGTH]
 
 
 def memory(total: int | None) -> str:

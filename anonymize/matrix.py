@@ -95,11 +95,16 @@ MATRIX: tuple[Grant, ...] = (
 # How long a row lives after it was received, in days. At most 13 months for any basis.
 LIFETIME = {Basis.CONSENT: 90, Basis.EXEMPT: 30, Basis.NONE: 30}
 
+# For each basis what it grants, and of that what must be reduced.
 _GRANTED = {
+    basis: frozenset(grant.column for grant in MATRIX if getattr(grant, basis.value) is not None)
+    for basis in Basis
+}
+_REDUCED = {
     basis: tuple(
         (grant.column, granted.reduce)
         for grant in MATRIX
-        if (granted := getattr(grant, basis.value)) is not None
+        if (granted := getattr(grant, basis.value)) is not None and granted.reduce is not None
     )
     for basis in Basis
 }
@@ -107,11 +112,11 @@ _GRANTED = {
 
 def keep(basis: Basis, fields: Mapping[str, Any]) -> dict[str, Any]:
     """What of `fields` the matrix grants to this basis, reduced as it says, without the empty."""
-    kept: dict[str, Any] = {}
-    for column, reduce in _GRANTED[basis]:
-        value = fields.get(column)
-        if value:
-            kept[column] = value if reduce is None else reduce(value)
+    granted = _GRANTED[basis]
+    kept = {column: value for column, value in fields.items() if value and column in granted}
+    for column, reduce in _REDUCED[basis]:
+        if column in kept:
+            kept[column] = reduce(kept[column])
     return kept
 
 

@@ -1,7 +1,8 @@
 """From a raw event to a row: the named steps, in order. Reading `STEPS` is reading the product.
 
 Pure: the clock, the keys, the geography and the classifier of user agents are handed in. A step
-computes columns; only those that the matrix grants to the event's basis reach the row.
+computes columns; only those that the matrix grants to the event's basis reach the row. Some see
+the whole event; some see no more than its sender, and are taken once for all events of a request.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from anonymize import device, matrix, pseudonyms, url
@@ -24,13 +26,15 @@ from anonymize.event import (
     Dropped,
     Outcome,
     Purpose,
+    RawConsent,
     RawEvent,
+    RawRequest,
     Reason,
     Rejected,
     Row,
 )
 from anonymize.geo import Geo
-from anonymize.ip import Place, locate
+from anonymize.ip import locate
 from anonymize.keys import Keys
 from anonymize.referrer import classify
 from anonymize.scrub import scrub
@@ -54,11 +58,26 @@ class SitePolicy:
     child_directed: bool = False
 
 
+class Memo:
+    """What was found out for the last event: the next one of its request mostly has the same.
+
+    Holds raw values, and so belongs to one context, which lives while one request is answered.
+    """
+
+    __slots__ = ("asked", "decision", "sender", "stored")
+
+    def __init__(self) -> None:
+        self.asked: tuple[RawRequest, RawConsent, bool] | None = None
+        self.decision: Decision | Dropped | Rejected | None = None
+        self.sender: tuple[Any, ...] | None = None
+        self.stored: Mapping[str, Any] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that an event meets on its way.
+    """Everything that the events of one request meet on their way.
 
-    `now` is when it is being stored, and starts the row's life. `late` is the late window; None
+    `now` is when they are being stored, and starts the rows' life. `late` is the late window; None
     for an operator's import, whose events may be of any age. `final_days` are local days
     (YYYY-MM-DD) whose release is final: nothing may be added to them.
     """
@@ -70,27 +89,59 @@ class Context:
     geo: Geo
     agents: Agents
     final_days: frozenset[str] = frozenset()
+    memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What was decided before the steps: the basis, the local day, the place, the page."""
+class Frame(NamedTuple):
+    """What was decided before the steps: the basis, the purposes, the local day, time and page."""
 
     basis: Basis
     purposes: tuple[Purpose, ...]
     day: date
     time: datetime
-    place: Place
     page: url.Page | None
 
 
+class Sender(NamedTuple):
+    """What an event says of who sent it, and with what; most events of a request say the same.
+
+    A step that is handed this and not the event cannot depend on anything else.
+    """
+
+    basis: Basis
+    purposes: tuple[Purpose, ...]
+    day: date
+    request: RawRequest
+    anonymous_id: str | None
+    user_id: str | None
+    session_id: str | None
+    language: str | None
+    screen_width: int | None
+    app_name: str | None
+    app_version: str | None
+    app_build: str | None
+    os_name: str | None
+    os_version: str | None
+    device_type: str | None
+    device_model: str | None
+    memory_total: int | None
+    storage_total: int | None
+    battery: float | None
+    connection: str | None
+
+    def __repr__(self) -> str:
+        return "<Sender>"
+
+
+_of_event = attrgetter(*Sender._fields[3:])
+
 Step = Callable[[RawEvent, Context, Frame], Mapping[str, Any]]
+SenderStep = Callable[[Sender, Context], Mapping[str, Any]]
 
 
 def anonymize(event: RawEvent, context: Context) -> Outcome:
     """The one way from a `RawEvent` to a `Row`. Raises nothing that carries a raw value."""
-    site = context.site
-    decision = decide(event, site.policy, site.categories, site.child_directed)
+    decision = _decision(event, context)
     if not isinstance(decision, Decision):
         return decision
     time = corrected(event)
@@ -104,25 +155,52 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     page = url.clean(event.url)
     if event.url is not None and page is None:
         return Rejected(Reason.BAD_URL, "/url")
-    basis = decision.basis
-    if basis is Basis.EXEMPT and context.keys.day(context.site.timezone, day) is None:
-        basis = Basis.NONE  # the day key is destroyed: nobody can be told apart any more
-    place = locate(event.request.address, context.geo)
-    frame = Frame(basis, decision.purposes, day, time, place, page)
+    frame = Frame(decision.basis, decision.purposes, day, time, page)
+    stored = _stored(event, context, frame)
     fields: dict[str, Any] = {}
     for step in STEPS:
         fields.update(step(event, context, frame))
-    lifetime = timedelta(days=matrix.LIFETIME[basis])
-    return Accepted(
-        Row(
-            site=context.site.id,
-            day=day.isoformat(),
-            basis=basis,
-            purposes=frame.purposes,
-            expires=(context.now.date() + lifetime).isoformat(),
-            **matrix.keep(basis, fields),
-        )
-    )
+    return Accepted(Row(**stored, **matrix.keep(stored["basis"], fields)))
+
+
+def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
+    """On which basis; reading a consent string takes longer than all the rest."""
+    memo = context.memo
+    asked = (event.request, event.consent, event.child_directed)
+    if memo.decision is None or memo.asked != asked:
+        site = context.site
+        memo.decision = decide(event, site.policy, site.categories, site.child_directed)
+        memo.asked = asked
+    return memo.decision
+
+
+def _stored(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
+    """What a row has of its frame and its sender, as far as the matrix grants it."""
+    memo = context.memo
+    sender = (*frame[:3], *_of_event(event))
+    if memo.sender != sender:
+        memo.stored = _of_sender(Sender(*sender), context)
+        memo.sender = sender
+    return memo.stored
+
+
+def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
+    site = context.site
+    if sender.basis is Basis.EXEMPT and context.keys.day(site.timezone, sender.day) is None:
+        # The day key is destroyed: nobody can be told apart any more.
+        sender = sender._replace(basis=Basis.NONE)
+    fields: dict[str, Any] = {}
+    for step in SENDER_STEPS:
+        fields.update(step(sender, context))
+    lifetime = timedelta(days=matrix.LIFETIME[sender.basis])
+    return {
+        "site": site.id,
+        "day": sender.day.isoformat(),
+        "basis": sender.basis,
+        "purposes": sender.purposes,
+        "expires": (context.now.date() + lifetime).isoformat(),
+        **matrix.keep(sender.basis, fields),
+    }
 
 
 def corrected(event: RawEvent) -> datetime:
@@ -157,7 +235,7 @@ def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, 
     page = frame.page
     return {
         "name": scrub(event.name),
-        "hostname": page.hostname if page else "",
+        "hostname": scrub(page.hostname) if page else "",
         "page": page.path if page else "",
         "engagement": min(event.engagement or 0, 86_400_000),
         "scroll": min(event.scroll or 0, 100),
@@ -166,17 +244,24 @@ def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, 
 
 
 def _properties(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    allowed = context.site.properties
-    currency = _currency(event.currency)
-    return {
-        "props": {
-            key: scrub(str(value))
+    fields: dict[str, Any] = {}
+    if event.props:
+        allowed = context.site.properties
+        fields["props"] = {
+            scrub(key): _property(key, value)
             for key, value in event.props.items()
             if key in allowed and isinstance(value, str | int | float | bool)
-        },
-        "revenue": _money(event.revenue) if event.revenue and currency else "",
-        "currency": currency if event.revenue else "",
-    }
+        }
+    currency = _currency(event.currency)
+    if event.revenue and currency:
+        fields |= {"revenue": _money(event.revenue), "currency": currency}
+    return fields
+
+
+def _property(key: str, value: str | float | bool) -> str:
+    """Read together with its key: `lat` or `phone` in front of a number says what it is."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return scrub(f"{key}={text}").removeprefix(f"{key}=")
 
 
 _MOST_MONEY = Decimal(10) ** 14 - 1  # the column is a Decimal(18, 4)
@@ -194,15 +279,16 @@ def _currency(code: str | None) -> str:
 
 def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     page = frame.page
-    campaign = {
-        **(page.campaign if page else {}),
-        **{f"utm_{key}": value for key, value in event.campaign.items()},
-    }
-    campaign = {
-        key: scrub(url.campaign_value(value)) for key, value in campaign.items() if key in _CAMPAIGN
-    }
+    campaign = page.campaign if page else {}
+    if event.campaign:  # stated apart from the address, as apps do
+        stated = {
+            f"utm_{key}": cleaned
+            for key, value in event.campaign.items()
+            if f"utm_{key}" in url.CAMPAIGN and (cleaned := url.campaign_value(value))
+        }
+        campaign = {**campaign, **stated}
     own = context.site.domain
-    if page and not f".{page.hostname}".endswith(f".{own}"):
+    if page and page.hostname != own and not page.hostname.endswith(f".{own}"):
         own = page.hostname  # a page of the site under another name
     referral = classify(event.referrer, own, campaign, bool(page and page.paid_click))
     return {
@@ -213,24 +299,63 @@ def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
     }
 
 
-_CAMPAIGN = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"})
+def _event_id(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
+    if not event.message_id:
+        return {"event_id": secrets.randbits(64) or 1}
+    key = context.keys.event(event.occurred or event.request.received)
+    return {"event_id": pseudonyms.event_id(key, context.site.id, event.message_id)}
 
 
-def _geography(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    place = frame.place
-    return {"country": place.country, "region": place.region, "city": place.city}
+def _place(sender: Sender, context: Context) -> Mapping[str, Any]:
+    """Geography, and from the truncated address the visitor of the day where nothing is stated."""
+    place = locate(sender.request.address, context.geo)
+    fields: dict[str, Any] = {
+        "country": place.country,
+        "region": place.region,
+        "city": place.city,
+    }
+    by_client = sender.basis is Basis.CONSENT and sender.anonymous_id
+    if not by_client and sender.basis is not Basis.NONE and place.prefix is not None:
+        fields["visitor"] = _visitor_of_day(sender, context, place.prefix)
+    return fields
 
 
-def _agent(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    request = event.request
+def _visitor_of_day(sender: Sender, context: Context, prefix: bytes) -> str:
+    """'' once the day key is gone."""
+    key = context.keys.day(context.site.timezone, sender.day)
+    if key is None:
+        return ""
+    request = sender.request
+    stated = f"{sender.os_name}|{sender.device_model}" if request.sdk else ""
+    visitor = pseudonyms.visitor_of_day(key, context.site.id, prefix, request.user_agent, stated)
+    return str(visitor)
+
+
+def _identity(sender: Sender, context: Context) -> Mapping[str, Any]:
+    """Visitor, user and visit pseudonyms of a client that consented to be recognised."""
+    if sender.basis is not Basis.CONSENT or not sender.anonymous_id:
+        return {}
+    site = context.site.id
+    key = context.keys.identity(site)
+    visitor = pseudonyms.visitor_of_client(key, site, sender.anonymous_id)
+    fields: dict[str, Any] = {"visitor": str(visitor)}
+    if sender.user_id is not None and Purpose.ACCOUNT in sender.purposes:
+        fields["user"] = str(pseudonyms.user(key, site, sender.user_id))
+    if sender.session_id:
+        fields["visit"] = pseudonyms.visit(key, site, visitor, sender.session_id)
+    return fields
+
+
+def _agent(sender: Sender, context: Context) -> Mapping[str, Any]:
+    request = sender.request
     agent = context.agents.classify(request.user_agent, request.sdk)
-    system = _SYSTEMS.get((event.os_name or "").lower(), "") if request.sdk else agent.os
+    system = _SYSTEMS.get((sender.os_name or "").lower(), "") if request.sdk else agent.os
     return {
         "browser": agent.browser,
         "browser_version": agent.browser_version,
         "os": system,
-        "os_version": _major(event.os_version) if request.sdk else agent.os_version,
-        "device": _CLASSES.get((event.device_type or "").lower(), "")
+        "os_version": _major(sender.os_version) if request.sdk else agent.os_version,
+        "device": _CLASSES.get((sender.device_type or "").lower(), "")
         or (_CLASS_OF_SYSTEM.get(system, "") if request.sdk else agent.device),
         "bot": agent.bot,
     }
@@ -263,16 +388,16 @@ def _major(version: str | None) -> str:
     return major if major.isascii() and major.isdigit() and len(major) <= 4 else ""
 
 
-def _device(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    system = _SYSTEMS.get((event.os_name or "").lower(), "")
+def _device(sender: Sender, context: Context) -> Mapping[str, Any]:
+    system = _SYSTEMS.get((sender.os_name or "").lower(), "")
     return {
-        "screen_size": device.screen_size(event.screen_width),
-        "model": scrub(event.device_model or ""),
-        "memory": device.memory(event.memory_total),
-        "storage": device.storage(event.storage_total, system),
-        "battery": device.battery(event.battery),
-        "connection": device.connection(event.connection),
-        "language": _language(event.language),
+        "screen_size": device.screen_size(sender.screen_width),
+        "model": device.model(sender.device_model),
+        "memory": device.memory(sender.memory_total),
+        "storage": device.storage(sender.storage_total, system),
+        "battery": device.battery(sender.battery),
+        "connection": device.connection(sender.connection),
+        "language": _language(sender.language),
     }
 
 
@@ -287,57 +412,13 @@ def _language(tag: str | None) -> str:
     )
 
 
-def _app(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
+def _app(sender: Sender, context: Context) -> Mapping[str, Any]:
     return {
-        "app": scrub(event.app_name or ""),
-        "app_version": scrub(event.app_version or ""),
-        "app_build": scrub(event.app_build or ""),
+        "app": scrub(sender.app_name or ""),
+        "app_version": scrub(sender.app_version or ""),
+        "app_build": scrub(sender.app_build or ""),
     }
 
 
-def _identity(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    """Visitor, user and visit pseudonyms, as far as the basis has a key for them."""
-    site = context.site.id
-    if frame.basis is Basis.CONSENT and event.anonymous_id:
-        key = context.keys.identity(site)
-        visitor = pseudonyms.visitor_of_client(key, site, event.anonymous_id)
-        linked = event.user_id is not None and Purpose.ACCOUNT in frame.purposes
-        return {
-            "visitor": str(visitor),
-            "user": str(pseudonyms.user(key, site, event.user_id or "")) if linked else "",
-            "visit": pseudonyms.visit(key, site, visitor, event.session_id)
-            if event.session_id
-            else 0,
-        }
-    if frame.basis is Basis.NONE or frame.place.prefix is None:
-        return {}
-    day_key = context.keys.day(context.site.timezone, frame.day)
-    if day_key is None:
-        return {}
-    request = event.request
-    stated = f"{event.os_name}|{event.device_model}" if request.sdk else ""
-    visitor = pseudonyms.visitor_of_day(
-        day_key, site, frame.place.prefix, request.user_agent, stated
-    )
-    return {"visitor": str(visitor)}
-
-
-def _event_id(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    if not event.message_id:
-        return {"event_id": secrets.randbits(64) or 1}
-    key = context.keys.event(event.occurred or event.request.received)
-    return {"event_id": pseudonyms.event_id(key, context.site.id, event.message_id)}
-
-
-STEPS: tuple[Step, ...] = (
-    _moment,
-    _happening,
-    _properties,
-    _origin,
-    _geography,
-    _agent,
-    _device,
-    _app,
-    _identity,
-    _event_id,
-)
+STEPS: tuple[Step, ...] = (_moment, _happening, _properties, _origin, _event_id)
+SENDER_STEPS: tuple[SenderStep, ...] = (_place, _identity, _agent, _device, _app)

@@ -32,15 +32,16 @@ _PARAMETERS = re.compile(r";[^/]*")
 _DECODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~@")
 _PATH_SAFE = "/%:@!$&'()*+,="
 # What a cut may leave at the end: a character of several bytes, half an escape, half a mark.
-_CUT = re.compile(r"(?:%[C-F][0-9A-F](?:%[89AB][0-9A-F])*)?(?:%[0-9A-F]?|\{[a-z]*)?$")
+_CUT = re.compile(r"(?:%[C-F][0-9A-F](?:%[89AB][0-9A-F])*)?(?:%[0-9A-F]?|\{[a-z-]*)?$")
+_CUT_MARK = re.compile(r"\{[a-z-]*$")
 
 # `source` and `ref` mean the same as `utm_source`, and yield to it in this order.
 _SOURCES = ("utm_source", "source", "ref")
-_CAMPAIGN = ("utm_medium", "utm_campaign", "utm_content", "utm_term")
+CAMPAIGN = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
 # Click identifiers name one click of one person: that there was one is kept, never which.
 _CLICKS = ("gclid", "gbraid", "wbraid", "msclkid", "yclid")
 _PARAMETER = re.compile(
-    rf"(?:^|&)(?:amp;)?({'|'.join((*_SOURCES, *_CAMPAIGN, *_CLICKS))})=([^&]+)", re.IGNORECASE
+    rf"(?:^|&)(?:amp;)?({'|'.join((*_SOURCES, *CAMPAIGN[1:], *_CLICKS))})=([^&]+)", re.IGNORECASE
 )
 
 
@@ -119,7 +120,10 @@ def _escape(escape: re.Match[str]) -> str:
 
 def campaign_value(value: str) -> str:
     """One campaign parameter, decoded: white space collapsed, scrubbed, cut."""
-    return scrub(" ".join(value.split()))[:CAMPAIGN_LENGTH].rstrip()
+    value = scrub(" ".join(value.split()))
+    if len(value) > CAMPAIGN_LENGTH:
+        value = _CUT_MARK.sub("", value[:CAMPAIGN_LENGTH]).rstrip()
+    return value
 
 
 def _campaign(query: str) -> tuple[dict[str, str], bool]:
@@ -129,6 +133,6 @@ def _campaign(query: str) -> tuple[dict[str, str], bool]:
     if not found:
         return found, False
     source = next((found[key] for key in _SOURCES if key in found), "")
-    stated = {"utm_source": source} | {key: found[key] for key in _CAMPAIGN if key in found}
+    stated = {"utm_source": source} | {key: found[key] for key in CAMPAIGN[1:] if key in found}
     values = {key: campaign_value(unquote_plus(value)) for key, value in stated.items()}
     return {k: v for k, v in values.items() if v}, any(key in found for key in _CLICKS)
