@@ -65,7 +65,7 @@ def traffic(site, seed, visitors=150, day=DAY):
         return {
             "site": site.id, "day": day.isoformat(), "time": time, "received": time + 5,
             "event_id": chance.getrandbits(64), "basis": basis, "purposes": ["audience"],
-            "expires": "2027-01-15", "bot": "", "visitor": visitor, "visit": 0,
+            "expires": "2100-01-15", "bot": "", "visitor": visitor, "visit": 0,
             "page": "", "screen": "", "source": "Direct", "channel": "Direct", "app_version": "",
         } | fields  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 from store.migrate import migrate
 from store.retention import expire
 
-TODAY = date(2026, 11, 22)
+TODAY = date(2100, 11, 22)  # far off: the table deletes by the real clock
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def left(store):
 
 def test_a_row_is_gone_on_its_day_and_not_before(migrated):
     insert(
-        migrated, {"expires": "2026-11-21"}, {"expires": "2026-11-22"}, {"expires": "2026-11-23"}
+        migrated, {"expires": "2100-11-21"}, {"expires": "2100-11-22"}, {"expires": "2100-11-23"}
     )
     assert expire(migrated, TODAY) == 2
     assert left(migrated) == [2]
