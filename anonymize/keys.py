@@ -50,6 +50,7 @@ LONGEST_ROW = timedelta(days=395)
 # Message ids are hashed under one key per week of the client's own timestamp, because a retry
 # repeats that timestamp: try and retry meet under the same key whenever they arrive.
 EVENT_KEY_SPAN = timedelta(days=7)
+_EVENT_KEY_SECONDS = int(EVENT_KEY_SPAN.total_seconds())
 
 metadata = MetaData()
 
@@ -152,9 +153,13 @@ class KeyStore:
         now = self._clock()
         if not now - 2 * self._late <= occurred <= now + EVENT_KEY_SPAN:
             occurred = now
-        week = int(occurred.timestamp() // EVENT_KEY_SPAN.total_seconds())
-        ends = datetime.fromtimestamp((week + 1) * EVENT_KEY_SPAN.total_seconds(), UTC)
-        key = self._get(("event", "", str(week)), now, ends + 2 * self._late, make=True)
+        week = int(occurred.timestamp()) // _EVENT_KEY_SECONDS
+        name = ("event", "", str(week))
+        held = self._held.get(name)
+        if held is not None and now < held[1]:
+            return held[0]
+        ends = datetime.fromtimestamp((week + 1) * _EVENT_KEY_SECONDS, UTC)
+        key = self._get(name, now, ends + 2 * self._late, make=True)
         # Destroyed before its time only by hand: a random key then, so that nothing is lost.
         return key or secrets.token_bytes(32)
 

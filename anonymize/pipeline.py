@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from anonymize import device, matrix, pseudonyms, url
@@ -26,7 +26,6 @@ from anonymize.event import (
     Dropped,
     Outcome,
     Purpose,
-    RawConsent,
     RawEvent,
     RawRequest,
     Reason,
@@ -58,19 +57,26 @@ class SitePolicy:
     child_directed: bool = False
 
 
+T = TypeVar("T")
+
+
 class Memo:
-    """What was found out for the last event: the next one of its request mostly has the same.
+    """The last answer to each question: the next event of a request mostly asks the same again.
 
     Holds raw values, and so belongs to one context, which lives while one request is answered.
     """
 
-    __slots__ = ("asked", "decision", "sender", "stored")
+    __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self.asked: tuple[RawRequest, RawConsent, bool] | None = None
-        self.decision: Decision | Dropped | Rejected | None = None
-        self.sender: tuple[Any, ...] | None = None
-        self.stored: Mapping[str, Any] = {}
+        self._held: dict[str, tuple[object, Any]] = {}
+
+    def once(self, question: str, about: object, answer: Callable[[], T]) -> T:
+        """`answer()`, unless the same was asked about an equal thing the last time."""
+        held = self._held.get(question)
+        if held is None or held[0] != about:
+            held = self._held[question] = (about, answer())
+        return cast("T", held[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,12 @@ class Context:
 
 
 class Frame(NamedTuple):
-    """What was decided before the steps: the basis, the purposes, the local day, time and page."""
+    """What was decided before the steps. `time` is in Unix seconds, `day` the site's own."""
 
     basis: Basis
     purposes: tuple[Purpose, ...]
     day: date
-    time: datetime
+    time: int
     page: url.Page | None
 
 
@@ -147,7 +153,8 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     time = corrected(event)
     if context.late is not None and event.request.received - time > context.late:
         return Dropped(Reason.TOO_OLD)
-    if not 0 <= time.timestamp() <= _UNIX_MAX:
+    seconds = time.timestamp()
+    if not 0 <= seconds <= _UNIX_MAX:
         return Rejected(Reason.BAD_TIMESTAMP, "/timestamp")
     day = time.astimezone(_zone(context.site.timezone)).date()
     if context.final_days and day.isoformat() in context.final_days:
@@ -155,7 +162,7 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     page = url.clean(event.url)
     if event.url is not None and page is None:
         return Rejected(Reason.BAD_URL, "/url")
-    frame = Frame(decision.basis, decision.purposes, day, time, page)
+    frame = Frame(decision.basis, decision.purposes, day, int(seconds), page)
     stored = _stored(event, context, frame)
     fields: dict[str, Any] = {}
     for step in STEPS:
@@ -164,24 +171,19 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
 
 
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
-    """On which basis; reading a consent string takes longer than all the rest."""
-    memo = context.memo
-    asked = (event.request, event.consent, event.child_directed)
-    if memo.decision is None or memo.asked != asked:
-        site = context.site
-        memo.decision = decide(event, site.policy, site.categories, site.child_directed)
-        memo.asked = asked
-    return memo.decision
+    """On which basis. To read a consent string takes longer than all the rest."""
+    site = context.site
+    return context.memo.once(
+        "basis",
+        (event.request, event.consent, event.child_directed),
+        lambda: decide(event, site.policy, site.categories, site.child_directed),
+    )
 
 
 def _stored(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     """What a row has of its frame and its sender, as far as the matrix grants it."""
-    memo = context.memo
     sender = (*frame[:3], *_of_event(event))
-    if memo.sender != sender:
-        memo.stored = _of_sender(Sender(*sender), context)
-        memo.sender = sender
-    return memo.stored
+    return context.memo.once("sender", sender, lambda: _of_sender(Sender(*sender), context))
 
 
 def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
@@ -227,8 +229,7 @@ def _zone(timezone: str) -> ZoneInfo:
 
 
 def _moment(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    received = int(event.request.received.timestamp())
-    return {"time": int(frame.time.timestamp()), "received": received}
+    return {"time": frame.time}
 
 
 def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
@@ -290,7 +291,8 @@ def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
     own = context.site.domain
     if page and page.hostname != own and not page.hostname.endswith(f".{own}"):
         own = page.hostname  # a page of the site under another name
-    referral = classify(event.referrer, own, campaign, bool(page and page.paid_click))
+    asked = event.referrer, own, campaign, bool(page and page.paid_click)
+    referral = context.memo.once("referral", asked, lambda: classify(*asked))
     return {
         "referrer": referral.domain,
         "source": referral.source,
@@ -304,6 +306,10 @@ def _event_id(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, A
         return {"event_id": secrets.randbits(64) or 1}
     key = context.keys.event(event.occurred or event.request.received)
     return {"event_id": pseudonyms.event_id(key, context.site.id, event.message_id)}
+
+
+def _arrival(sender: Sender, context: Context) -> Mapping[str, Any]:
+    return {"received": int(sender.request.received.timestamp())}
 
 
 def _place(sender: Sender, context: Context) -> Mapping[str, Any]:
@@ -421,4 +427,4 @@ def _app(sender: Sender, context: Context) -> Mapping[str, Any]:
 
 
 STEPS: tuple[Step, ...] = (_moment, _happening, _properties, _origin, _event_id)
-SENDER_STEPS: tuple[SenderStep, ...] = (_place, _identity, _agent, _device, _app)
+SENDER_STEPS: tuple[SenderStep, ...] = (_arrival, _place, _identity, _agent, _device, _app)

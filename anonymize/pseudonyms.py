@@ -10,11 +10,10 @@ from hashlib import blake2b
 
 
 def _mac(key: bytes, domain: bytes, size: int, site: int, parts: tuple[bytes, ...]) -> int:
-    mac = blake2b(key=key, person=domain, digest_size=size)
-    mac.update(site.to_bytes(8, "big"))
+    data = site.to_bytes(8, "big")
     for part in parts:
-        mac.update(len(part).to_bytes(4, "big"))
-        mac.update(part)
+        data += len(part).to_bytes(4, "big") + part
+    mac = blake2b(data, key=key, person=domain, digest_size=size)
     return int.from_bytes(mac.digest(), "big") or 1  # 0 means "none" in the row
 
 

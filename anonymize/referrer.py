@@ -137,30 +137,26 @@ def classify(
     """
     known = _known(referrer, own_host)
     domain, source, category = known or ("", "", "")
-    if campaign or paid_click:
-        stated = campaign.get("utm_source", "")
-        if stated:
-            source, category = _stated(stated, category)
-        medium = campaign.get("utm_medium", "").lower()
-        traffic = Traffic(
-            category=category,
-            source=stated.lower(),
-            medium=medium,
-            campaign=campaign.get("utm_campaign", "").lower(),
-            paid=paid_click or bool(_PAID.fullmatch(medium)),
-            paid_click=paid_click,
-            came=known is not None or bool(stated),
-        )
-        channel = next(name for name, holds in CHANNELS if holds(traffic))
-    else:
-        channel = _channel(category, known is not None)
+    stated = campaign.get("utm_source", "")
+    if stated:
+        source, category = _stated(stated, category)
+    channel = _channel(
+        category,
+        stated.lower(),
+        campaign.get("utm_medium", "").lower(),
+        campaign.get("utm_campaign", "").lower(),
+        paid_click,
+        known is not None or bool(stated),
+    )
     return Referral(domain, source, channel)
 
 
-@lru_cache(maxsize=64)
-def _channel(category: str, came: bool) -> str:
-    """The channel where no campaign is stated: by far the most frequent case."""
-    traffic = Traffic(category, "", "", "", False, False, came)
+@lru_cache(maxsize=1024)  # of texts that are scrubbed already
+def _channel(
+    category: str, source: str, medium: str, campaign: str, paid_click: bool, came: bool
+) -> str:
+    paid = paid_click or bool(_PAID.fullmatch(medium))
+    traffic = Traffic(category, source, medium, campaign, paid, paid_click, came)
     return next(name for name, holds in CHANNELS if holds(traffic))
 
 

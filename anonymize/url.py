@@ -39,9 +39,10 @@ _CUT_MARK = re.compile(r"\{[a-z-]*$")
 _SOURCES = ("utm_source", "source", "ref")
 CAMPAIGN = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
 # Click identifiers name one click of one person: that there was one is kept, never which.
-_CLICKS = ("gclid", "gbraid", "wbraid", "msclkid", "yclid")
+_CLICKS = frozenset({"gclid", "gbraid", "wbraid", "msclkid", "yclid"})
 _PARAMETER = re.compile(
-    rf"(?:^|&)(?:amp;)?({'|'.join((*_SOURCES, *CAMPAIGN[1:], *_CLICKS))})=([^&]+)", re.IGNORECASE
+    rf"(?:^|&)(?:amp;)?({'|'.join(sorted({*_SOURCES, *CAMPAIGN, *_CLICKS}))})=([^&]+)",
+    re.IGNORECASE,
 )
 
 
@@ -60,13 +61,14 @@ class Page(NamedTuple):
 def clean(url: str | None) -> Page | None:
     """None for what is not the absolute address of a page or of an app's screen. Never raises."""
     parts = _PARTS.match(url.strip()) if url else None
-    if parts is None or parts[1].lower() not in _SCHEMES:
+    if parts is None:
         return None
-    host = hostname(parts[2])
+    scheme, authority, path, query = parts.groups()
+    host = hostname(authority) if scheme.lower() in _SCHEMES else None
     if host is None:
         return None
-    campaign, paid_click = _campaign(parts[4]) if parts[4] else ({}, False)
-    return Page(host, clean_path(parts[3]), campaign, paid_click)
+    campaign, paid_click = _campaign(query) if query else ({}, False)
+    return Page(host, clean_path(path), campaign, paid_click)
 
 
 def hostname(authority: str) -> str | None:
@@ -74,6 +76,8 @@ def hostname(authority: str) -> str | None:
 
     None for an IPv6 literal, as for whatever else no public page is served from.
     """
+    if len(authority) <= 253 and _HOST.fullmatch(authority):  # mostly it is nothing but a host
+        return authority
     host, colon, port = authority.rpartition("@")[2].partition(":")
     if len(host) > 253 or not _PORT.fullmatch(colon + port):
         return None
@@ -132,7 +136,12 @@ def _campaign(query: str) -> tuple[dict[str, str], bool]:
         found.setdefault(key.lower(), value)
     if not found:
         return found, False
-    source = next((found[key] for key in _SOURCES if key in found), "")
-    stated = {"utm_source": source} | {key: found[key] for key in CAMPAIGN[1:] if key in found}
-    values = {key: campaign_value(unquote_plus(value)) for key, value in stated.items()}
-    return {k: v for k, v in values.items() if v}, any(key in found for key in _CLICKS)
+    source = next((found[key] for key in _SOURCES if key in found), None)
+    if source is not None:
+        found["utm_source"] = source
+    campaign = {
+        key: value
+        for key in CAMPAIGN
+        if key in found and (value := campaign_value(unquote_plus(found[key])))
+    }
+    return campaign, not _CLICKS.isdisjoint(found)
