@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from anonymize.scrub import scrub
+from anonymize.scrub import cut, scrub
 
 MODEL_LENGTH = 60  # characters; `SAMSUNG-SM-N900A` has 16
 
@@ -37,7 +37,7 @@ def _bucket(
 
 def model(name: str | None) -> str:
     """The model as its maker names it, scrubbed and cut."""
-    return scrub(name or "")[:MODEL_LENGTH]
+    return cut(scrub(name or ""), MODEL_LENGTH)
 
 
 def memory(total: int | None) -> str:

@@ -265,7 +265,8 @@ class EphemeralKeys:
     def day(self, timezone: str, day: date) -> bytes:
         name = (timezone, day)
         if name not in self._days:
-            self._days[name] = secrets.token_bytes(32)
+            # A day that still lasts has a key already: who was counted under it stays one visitor.
+            self._days[name] = self._lasting.day(timezone, day) or secrets.token_bytes(32)
         return self._days[name]
 
     def identity(self, site: int) -> bytes:

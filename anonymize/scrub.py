@@ -36,6 +36,14 @@ def scrub(text: str) -> str:
     return _HOSTILE
 
 
+def cut(text: str, length: int) -> str:
+    """The beginning of a scrubbed text, without the half of a mark at its end."""
+    return _HALF.sub("", text[:length]).rstrip() if len(text) > length else text
+
+
+_HALF = re.compile(r"\{[a-z-]*$")
+
+
 _ANY = re.compile(r"[\d@%]")
 _DEEPER = re.compile(r"%(?:25)+(?=[0-9A-Fa-f]{2})")
 # The parts of a path that say a date tell nothing; so many paths have them that it pays to know.
@@ -276,6 +284,12 @@ def _luhn(text: str) -> bool:
     return sum(digits[::2]) % 10 == -sum(d // 5 + d * 2 % 10 for d in digits[1::2]) % 10
 
 
+def _is_card(text: str) -> bool:
+    """Of fifteen digits are American Express' cards, which begin so, and else telephones' IMEI."""
+    digits = _digits(text)
+    return _luhn(text) and (len(digits) != 15 or digits.startswith(("34", "37")))
+
+
 # Belgium: birth date, number of the day, 97 less the remainder; `85.07.30-033.28`.
 _BELGIAN = re.compile(
     rf"{_ALONE}\d{{2}}[. /-]?\d{{2}}[. /-]?\d{{2}}[. /-]?\d{{3}}[. /-]?\d{{2}}{_END}"
@@ -428,7 +442,7 @@ _ORDER = (
     Kind(_SOME_DIGITS, "{coordinates}", _LATITUDE),
     Kind(_SOME_DIGITS, "{coordinates}", _DEGREES),
     Kind(_SOME_DIGITS, "{iban}", _IBAN, _iban),
-    Kind(_SOME_DIGITS, "{card}", _CARD, _if(_luhn)),
+    Kind(_SOME_DIGITS, "{card}", _CARD, _if(_is_card)),
     Kind(_SOME_DIGITS, "{national-number}", _BELGIAN, _if(_is_belgian)),
     Kind(_SOME_DIGITS, "{national-number}", _DANISH, _if(_is_danish)),
     Kind(_SOME_DIGITS, "{number}", _IMEI, _if(_luhn)),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
-from anonymize.scrub import scrub
+from anonymize.scrub import cut, scrub
 
 PATH_LENGTH = 500  # characters; longer paths are cut
 CAMPAIGN_LENGTH = 200  # characters
@@ -33,7 +33,6 @@ _DECODED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _PATH_SAFE = "/%:@!$&'()*+,="
 # What a cut may leave at the end: a character of several bytes, half an escape, half a mark.
 _CUT = re.compile(r"(?:%[C-F][0-9A-F](?:%[89AB][0-9A-F])*)?(?:%[0-9A-F]?|\{[a-z-]*)?$")
-_CUT_MARK = re.compile(r"\{[a-z-]*$")
 
 # `source` and `ref` mean the same as `utm_source`, and yield to it in this order.
 _SOURCES = ("utm_source", "source", "ref")
@@ -124,10 +123,7 @@ def _escape(escape: re.Match[str]) -> str:
 
 def campaign_value(value: str) -> str:
     """One campaign parameter, decoded: white space collapsed, scrubbed, cut."""
-    value = scrub(" ".join(value.split()))
-    if len(value) > CAMPAIGN_LENGTH:
-        value = _CUT_MARK.sub("", value[:CAMPAIGN_LENGTH]).rstrip()
-    return value
+    return cut(scrub(" ".join(value.split())), CAMPAIGN_LENGTH)
 
 
 def _campaign(query: str) -> tuple[dict[str, str], bool]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anonymize.agent import Agents
+from anonymize.basis import CATEGORIES
 from anonymize.event import (
     Accepted,
     Basis,
@@ -18,9 +19,11 @@ from anonymize.event import (
     RawRequest,
     Reason,
     Rejected,
+    Row,
 )
 from anonymize.geo import Location
 from anonymize.keys import EphemeralKeys
+from anonymize.matrix import MATRIX
 from anonymize.pipeline import Context, SitePolicy, anonymize
 
 NOW = datetime(2026, 11, 22, 12, 34, 56, tzinfo=UTC)
@@ -215,8 +218,147 @@ def test_a_raw_event_shows_nothing_of_itself():
         assert shown in ("<RawEvent>", "<RawRequest>", "<RawConsent>")
 
 
+@pytest.mark.parametrize(
+    ("props", "stored"),
+    [
+        ({"plan": "pro", "phone": "x"}, {"plan": "pro", "phone": "x"}),
+        ({"plan": "pro", "secret": "x"}, {"plan": "pro"}),
+        ({"plan": True}, {"plan": "true"}),
+        ({"plan": 1.5}, {"plan": "1.5"}),
+        ({"plan": {"a": 1}}, {}),
+        ({"plan": None}, {}),
+        ({"plan": "a=b"}, {"plan": "a=b"}),
+        ({"plan": "12345678", "phone": "12345678"}, {"plan": "12345678", "phone": "{phone}"}),
+        ({"lat": 50.85034, "plan": 50.85034}, {"lat": "{coordinates}", "plan": "50.85034"}),
+        ({"jan@example.org": "x"}, {"{email}": "x"}),
+    ],
+)
+def test_allowed_properties_are_kept_scrubbed_and_read_with_their_key(props, stored):
+    allowed = frozenset({"plan", "phone", "lat", "jan@example.org"})
+    ctx = replace(context(), site=replace(context().site, properties=allowed))
+    raw = event(consent=CONSENT, props=props)
+    kept = row(raw, ctx).props
+    assert {k: v.replace("{email}=", "") for k, v in kept.items()} == stored
+
+
+def test_a_page_that_was_opened_by_its_servers_address_does_not_keep_the_address():
+    stored = row(event(url="https://203.0.113.77:8443/a", referrer="https://203.0.113.77/b"))
+    assert (stored.hostname, stored.channel) == ("{address}", "Direct")
+
+
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 whole = st.none() | st.integers(min_value=-(2**63), max_value=2**63)
+
+
+@st.composite
+def filled(draw, mark):
+    """An event with something in every field. `mark()` is a text that occurs nowhere else."""
+    text = st.builds(lambda before, after: before + mark() + after, texts, texts)
+    return RawEvent(
+        RawRequest(
+            NOW,
+            draw(st.ip_addresses().map(str) | text),
+            draw(st.just(FIREFOX) | text.map("Mozilla/5.0 {}".format)),
+            sdk=draw(st.booleans()),
+        ),
+        draw(st.sampled_from(["pageview", "engagement"]) | texts.filter(bool)),
+        message_id=draw(text),
+        occurred=NOW - draw(st.timedeltas(timedelta(0), timedelta(days=2))),
+        sent=NOW,
+        consent=RawConsent(
+            draw(st.dictionaries(st.sampled_from(sorted(CATEGORIES)), st.booleans())),
+            draw(st.sampled_from([None, "granted", "denied"])),
+        ),
+        child_directed=draw(st.booleans()),
+        anonymous_id=draw(text),
+        user_id=draw(text),
+        session_id=draw(text),
+        url=f"https://{mark()}:{mark()}@example.com:8443/a;{mark()}?q={mark()}&gclid={mark()}"
+        f"&utm_source={draw(st.sampled_from(['news', 'google']))}#{mark()}",
+        referrer=f"https://{mark()}@www.google.com/{mark()}?q={mark()}#{mark()}",
+        campaign={"medium": "email", mark(): mark()},
+        engagement=draw(st.integers(0, 2**63)),
+        scroll=draw(st.integers(0, 2**63)),
+        props={"plan": draw(texts), mark(): draw(text)},
+        revenue=draw(st.floats(allow_nan=False, allow_infinity=False)),
+        currency=draw(st.sampled_from(["EUR", "dkk"]) | text),
+        language=draw(st.sampled_from(["nl-BE", "fr_FR.UTF-8", "da"]) | text),
+        screen_name="Home",
+        screen_width=draw(st.integers(1, 20_000)),
+        screen_height=draw(st.integers(1, 20_000)),
+        app_name="Shop",
+        app_version="4.2.1",
+        app_build="421",
+        os_name=draw(st.sampled_from(["Android", "iOS"]) | text),
+        os_version=draw(st.just("14.1") | text),
+        device_type=draw(st.just("phone") | text),
+        device_model="SM-G991B",
+        memory_total=draw(st.integers(1, 2**63)),
+        storage_total=draw(st.integers(1, 2**63)),
+        battery=draw(st.floats(0, 1)),
+        connection=draw(st.just("wifi") | text),
+    )
+
+
+MARK = "qzjxkvwy"
+GRANTED = {
+    basis: {grant.column for grant in MATRIX if getattr(grant, basis.value) is not None}
+    for basis in Basis
+}
+ALWAYS = {"site", "day", "basis", "purposes", "expires", "time", "received", "event_id", "name"}
+EMPTY = Row(
+    site=0,
+    day="",
+    basis=Basis.NONE,
+    purposes=(),
+    expires="",
+    time=0,
+    received=0,
+    event_id=0,
+    name="",
+)
+COLUMNS = [column.name for column in msgspec.structs.fields(Row)]
+
+
+@pytest.mark.parametrize("day_key", [True, False], ids=["day key", "no day key"])
+@pytest.mark.parametrize("policy", ["exempt", "opt-in"])
+@given(raw=filled(lambda: MARK))
+def test_no_input_lets_a_value_reach_a_row_that_the_matrix_does_not_grant(policy, day_key, raw):
+    ctx = context(policy, keys=FixedKeys() if day_key else FixedKeys(Everyday()))
+    ctx = replace(ctx, site=replace(ctx.site, properties=frozenset({"plan"})))
+    stored = row(raw, ctx)
+    for column in COLUMNS:
+        if column not in GRANTED[stored.basis] | ALWAYS:
+            assert getattr(stored, column) == getattr(EMPTY, column), column
+    whole_row = msgspec.json.encode(stored).decode().lower()
+    assert MARK not in whole_row
+    assert raw.request.address not in whole_row.split('"')
+    if stored.basis is Basis.NONE:
+        assert stored.time % 3600 == stored.received % 3600 == 0
+    if stored.basis is not Basis.CONSENT:
+        assert len(stored.language) <= 3
+    if raw.child_directed or (policy == "opt-in" and raw.consent == RawConsent()):
+        assert stored.basis is Basis.NONE
+
+
+class Everyday:
+    def __contains__(self, day):
+        return True
+
+
+@pytest.mark.parametrize("policy", ["exempt", "opt-in"])
+@given(one=filled(lambda: "a"), other=filled(lambda: "b"), data=st.data())
+def test_a_row_does_not_depend_on_what_came_before_it_in_its_request(policy, one, other, data):
+    """What is remembered between the events of a request is never another event's."""
+    mixed = {
+        name: data.draw(st.sampled_from([getattr(one, name), getattr(other, name)]))
+        for name in RawEvent.__slots__
+    }
+    events = [one, other, RawEvent(**mixed), one]
+    together = context(policy)
+    assert [anonymize(raw, together) for raw in events] == [
+        anonymize(raw, context(policy)) for raw in events
+    ]
 
 
 @given(

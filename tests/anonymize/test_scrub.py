@@ -74,6 +74,8 @@ LOG = Path(__file__).parents[3] / "shared" / "data" / "apache_access.log.gz"
         ("lat=50.8503&lon=4.3517", "{coordinates}&{coordinates}"),
         ("50°51'01\"N 4°21'06\"E", "{coordinates} {coordinates}"),
         ("35-209900-176148-1", "{number}"),
+        ("352099001761481", "{number}"),
+        ("378282246310005", "{card}"),
         ("3c:5a:b4:00:ff:01", "{address}"),
         ("::ffff:203.0.113.77", "{address}"),
         ("fe80::1ff:fe23:4567:890a%25eth0", "{address}"),

@@ -133,12 +133,13 @@ def test_a_path_is_normalised_and_scrubbed(path: str, cleaned: str) -> None:
         pytest.param("/" + "a" * 497 + "é", 498, id="in an escape"),
         pytest.param("/" + "a" * 498 + "%C3", 499, id="after the percent sign"),
         pytest.param("/" + "a/" * 248 + "john@example.com/x", 497, id="in a mark"),
+        pytest.param("/" + "a/" * 244 + "85.07.30-033.28/x", 489, id="in a mark with a hyphen"),
     ],
 )
 def test_a_long_path_is_cut_but_never_inside_an_escape_or_a_mark(path: str, length: int) -> None:
     cleaned = clean_path(path)
     assert len(cleaned) == length
-    assert not re.search(r"%.?$|\{[a-z]*$", cleaned)
+    assert not re.search(r"%.?$|\{[a-z-]*$", cleaned)
 
 
 @given(st.text(alphabet="aé漢🙂", min_size=100, max_size=600))
@@ -202,6 +203,7 @@ def test_a_click_identifier_says_that_the_click_was_paid_for_and_no_more(
 def test_a_campaign_that_came_apart_from_the_url_is_cleaned_alike() -> None:
     assert campaign_value("  Spring \n Sale ") == "Spring Sale"
     assert campaign_value("for john@example.com") == "for {email}"
+    assert campaign_value("x" * 196 + " john@example.com") == "x" * 196
 
 
 URL = st.from_regex(
