@@ -38,7 +38,8 @@ from anonymize.keys import Keys
 from anonymize.referrer import classify
 from anonymize.scrub import scrub
 
-_UNIX_MAX = 2**32 - 1  # ClickHouse's DateTime
+# What ClickHouse's DateTime and Date hold, in every time zone.
+_UNIX_MIN, _UNIX_MAX = 86_400, 2**32 - 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     if context.late is not None and event.request.received - time > context.late:
         return Dropped(Reason.TOO_OLD)
     seconds = time.timestamp()
-    if not 0 <= seconds <= _UNIX_MAX:
+    if not _UNIX_MIN <= seconds <= _UNIX_MAX:
         return Rejected(Reason.BAD_TIMESTAMP, "/timestamp")
     day = time.astimezone(_zone(context.site.timezone)).date()
     if context.final_days and day.isoformat() in context.final_days:

@@ -6,6 +6,7 @@ site may send and read them (CORS), without credentials.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,10 @@ class Services(Protocol):
     def agents(self) -> Agents: ...
     @property
     def late(self) -> timedelta: ...
+    @property
+    def public_host(self) -> str:
+        """The host of the public origin, '' where none is set."""
+        ...
 
 
 class _Refusal(Exception):
@@ -79,6 +84,7 @@ class _Refusal(Exception):
 class _Endpoints:
     def __init__(self, services: Services) -> None:
         self._sites = services.sites
+        self._host = services.public_host
         self._collector = Collector(
             services.spool,
             services.keys,
@@ -108,7 +114,7 @@ class _Endpoints:
         """What Segment's SDKs fetch when they start: where to send to, and nothing else."""
         if self._sites.by_write_key(write_key) is None:
             return _refused(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY)
-        destination = {"apiKey": write_key, "apiHost": f"{request.host}/v1"}
+        destination = {"apiKey": write_key, "apiHost": f"{self._host or request.host}/v1"}
         return _json({"integrations": {"Segment.io": destination}, "plan": {}}, 200)
 
     def guarded(self, view: _View) -> Callable[[], Response]:
@@ -124,7 +130,9 @@ class _Endpoints:
                     refusal = _Refusal(status, error.reason, error.pointer, str(error))
                 except _Refusal as error:
                     refusal = error
-                self._collector.refused(self._stated_site(), refusal.reason, now)
+                # A refusal stays one when it cannot be counted: sending it again would not help.
+                with contextlib.suppress(SpoolFull, OSError):
+                    self._collector.refused(self._stated_site(), refusal.reason, now)
                 return _refused(refusal.status, refusal.reason, refusal.pointer, str(refusal))
             except SpoolFull as full:
                 return _unavailable(full.retry_after)

@@ -52,7 +52,7 @@ def fill(services: Services, sites: dict[str, Site], moment: datetime) -> int:
     with Import(services.settings.spool) as rows:
         keys = EphemeralKeys(services.keys)
         stored, filled = _send(services, sites, past, rows, keys, None, moment)
-        publish(services, rows, filled, moment)
+        publish(services, rows, filled)
     more, _ = _send(services, sites, live, services.spool, services.keys, services.late, moment)
     return stored + more
 

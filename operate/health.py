@@ -69,11 +69,10 @@ def _ping(services: Services) -> None:
 
 
 def _spool(services: Services) -> tuple[bool, str]:
-    segments, size, _ = reader.pending(services.settings.spool)
-    limit = services.settings.spool_max_bytes
-    if size >= limit:
-        return False, f"full: {size} of {limit} bytes wait for the store"
-    return True, f"{segments} segments, {size} of {limit} bytes"
+    """Whether there is room; not how much is in it, which would show single arrivals."""
+    _, size, _ = reader.pending(services.settings.spool)
+    full = size >= services.settings.spool_max_bytes
+    return not full, "full: what waits for the store has reached the limit" if full else "has room"
 
 
 def _worker(services: Services) -> tuple[bool, str]:

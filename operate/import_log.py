@@ -140,7 +140,7 @@ def replay(file: io.BufferedIOBase, site: Site, collector: Collector, moment: da
     return report
 
 
-def publish(services: Services, rows: Import, days: dict[Site, set[str]], moment: datetime) -> None:
+def publish(services: Services, rows: Import, days: dict[Site, set[str]]) -> None:
     """Makes an import visible and its days known as imported, in one go.
 
     Raises `Damaged` where one of the days became final meanwhile, by another import.
@@ -148,11 +148,14 @@ def publish(services: Services, rows: Import, days: dict[Site, set[str]], moment
     for site, filled in days.items():
         if late := filled & final_days(services.control, site):
             raise Damaged(f"{len(late)} days became final during the import: start it again")
+    # Recorded first: a day without rows does no harm, rows whose day is unknown would.
+    # The moment is that of publishing, after every segment was begun: while one of them waits to
+    # be loaded, what is loaded reaches less far, and the day cannot become final.
     with services.control.begin() as connection:
         for site, filled in days.items():
             if filled:
-                _record(connection, site, filled, moment)
-        rows.publish()
+                _record(connection, site, filled, now())
+    rows.publish()
 
 
 def _record(connection: Connection, site: Site, days: set[str], moment: datetime) -> None:
@@ -219,7 +222,7 @@ def command(services: Services, file: Path, domain: str, json_: bool) -> None:
                     f"this is no access log: none of its {report.read:,} lines is in the common"
                     " or combined format"
                 )
-            publish(services, rows, {site: report.days}, moment)
+            publish(services, rows, {site: report.days})
     except Damaged as error:
         raise click.ClickException(f"{error}; nothing was imported") from None
     except OSError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime
 
 from tqdm import tqdm
 
 from control.sites import Site
-from operate.services import Services
+from operate.services import Services, now
 from releases.job import Due
 from spool import reader
 from store.clickhouse import Store, StoreUnavailable, hosted
@@ -49,20 +50,35 @@ def catch_up(services: Services, store: Store, wait: float = 600) -> None:
         time.sleep(POLL)
 
 
+def loaded_until(services: Services) -> datetime:
+    """The moment up to which everything that this node accepted is in the store."""
+    moment = now()
+    waiting = reader.waiting(services.settings.spool)
+    oldest = min((segment.made_at for segment in waiting), default=moment.timestamp())
+    return min(moment, datetime.fromtimestamp(oldest, UTC))
+
+
 def release_due(services: Services, only: Site | None = None, wait: float = 600) -> list[Due]:
     """Computes every release that is due now, and returns them. Raises `Busy`."""
     job = services.releases()
     deadline = time.monotonic() + wait
     done: list[Due] = []
-    while due := job.due(only=only):
-        with tqdm(total=len(due), desc="releasing days", unit="day", disable=None) as bar:
-            for day in job.run(only=only):
+
+    def due() -> set[tuple[int, date]]:
+        return {(d.site.id, d.day) for d in job.due(loaded_until(services), only)}
+
+    # What is due now, once each: under traffic a day that is open is due again at every look.
+    wanted = due()
+    with tqdm(total=len(wanted), desc="releasing days", unit="day", disable=None) as bar:
+        while wanted:
+            for day in job.run(loaded_until(services), only):
                 done.append(day)
-                bar.update()
-        if time.monotonic() > deadline:
-            raise Busy("another process is computing releases")
-        if not done:
-            time.sleep(POLL)
+                bar.update((day.site.id, day.day) in wanted)
+                wanted.discard((day.site.id, day.day))
+            if wanted := wanted & due():
+                if time.monotonic() > deadline:
+                    raise Busy("another process is computing releases")
+                time.sleep(POLL)
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import Engine
@@ -45,6 +46,10 @@ class Services:
     @property
     def late(self) -> timedelta:
         return timedelta(days=self.settings.late_days)
+
+    @property
+    def public_host(self) -> str:
+        return urlsplit(self.settings.public_url).netloc
 
     def releases(self) -> ReleaseJob:
         key = self.keys.lasting("threshold", "")

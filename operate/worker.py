@@ -14,9 +14,8 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from operate.heartbeat import beat
+from operate.jobs import loaded_until
 from operate.services import Services, now
-from releases.job import SETTLE
-from spool import reader
 from store.clickhouse import Store, StoreRefused, StoreUnavailable, hosting
 from store.loader import Loader
 from store.migrate import migrate
@@ -115,9 +114,7 @@ def _beat(services: Services, store: Store) -> None:
 
 
 def _release(services: Services, store: Store) -> None:
-    # Traffic never pauses: loaded up to here is what waits for less than the settling time.
-    drained = reader.pending(services.settings.spool)[2] < SETTLE.total_seconds()
-    for due in services.releases().run(drained=drained):
+    for due in services.releases().run(loaded_until(services)):
         log.info("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import msgspec
 
 from control.sites import Site
-from releases.disclosure import Cell, Published, Threshold, publish, split, to_demote
+from releases.disclosure import (
+    Cell,
+    Published,
+    Threshold,
+    fits,
+    publish,
+    separable,
+    split,
+    to_demote,
+    unseparated,
+)
 from releases.tables import KINDS, OTHER, TABLES, Kind, Table, of_kind
 from store.clickhouse import Store
 
@@ -36,6 +46,9 @@ def compute_day(
     that remainder is too small the next smallest cell joins it and the day is written anew.
     """
     cells = _cells(store, site, day)
+    apart = separable(cells, threshold)
+    if not apart:
+        cells = [unseparated(cell) for cell in cells]
     demoted: frozenset[tuple[str, str]] = frozenset()
     while True:
         version = new_version()
@@ -43,6 +56,8 @@ def compute_day(
         _write(store, site, day, version, [publish(c, threshold, state) for c in shown], "shown")
         kinds = {_KIND_OF[cell.table] for cell in hidden}
         others = _others(store, site, day, version, kinds & MERGED)
+        if not apart:
+            others = [unseparated(cell) for cell in others]
         more = to_demote(shown, others, threshold)
         if not more:
             break
@@ -50,8 +65,7 @@ def compute_day(
     fitting = [
         publish(cell, threshold, state)
         for cell in others
-        if cell.persons >= threshold(cell.table, OTHER)
-        and any(c.table == cell.table for c in shown)
+        if fits(cell, threshold(cell.table, OTHER)) and any(c.table == cell.table for c in shown)
     ]
     _write(store, site, day, version, fitting, "other")
     return version

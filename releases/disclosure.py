@@ -7,7 +7,7 @@ are explained to a data-protection officer in docs/disclosure.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from releases.tables import OTHER, TABLES
@@ -57,8 +57,8 @@ class Published:
     value: str
     visitors: int | None
     visits: int | None
-    pageviews: int
-    events: int
+    pageviews: int | None
+    events: int | None
     linked_pageviews: int | None
     bounces: int | None
     duration: int | None
@@ -78,6 +78,15 @@ def thresholds(key: bytes, site: int, day: str, k: int) -> Threshold:
     return threshold
 
 
+def fits(cell: Cell, floor: int) -> bool:
+    """Whether a cell may be shown: enough persons, and of visitors enough or none.
+
+    A cell of many views without a pseudonym and of few visitors may not: its visitors would be
+    the day's total less those of its siblings.
+    """
+    return cell.persons >= floor and (cell.visitors == 0 or cell.visitors >= floor)
+
+
 def split(
     cells: Iterable[Cell], threshold: Threshold, demoted: frozenset[tuple[str, str]]
 ) -> tuple[list[Cell], list[Cell]]:
@@ -86,27 +95,48 @@ def split(
     Where the day's total itself stands for too few, nothing of the day may be shown.
     """
     cells = list(cells)
-    if not any(c.table == "total" and c.persons >= threshold(c.table, c.value) for c in cells):
-        cells_of_people = {c.table for c in cells if c.table not in _WITHOUT_TOTAL}
-    else:
-        cells_of_people = set()
+    total = next((c for c in cells if c.table == "total"), None)
+    whole_day = total is not None and total.persons >= threshold(total.table, total.value)
     shown: list[Cell] = []
     hidden: list[Cell] = []
     for cell in cells:
-        fits = (
-            cell.persons >= threshold(cell.table, cell.value)
+        passes = (
+            fits(cell, threshold(cell.table, cell.value))
             and (cell.table, cell.value) not in demoted
-            and cell.table not in cells_of_people
+            and (whole_day or cell.table in _WITHOUT_TOTAL)
         )
-        (shown if fits else hidden).append(cell)
+        (shown if passes else hidden).append(cell)
     return shown, hidden
+
+
+def separable(cells: Iterable[Cell], threshold: Threshold) -> bool:
+    """Whether enough of the day's visitors can be told apart for any visitor figure to be shown."""
+    return any(c.table == "total" and c.visitors >= threshold(c.table, c.value) for c in cells)
+
+
+def unseparated(cell: Cell) -> Cell:
+    """The cell of a day whose visitors are too few to be told apart.
+
+    They go on counting as the persons that they are; every figure of visits is gone.
+    """
+    return replace(
+        cell,
+        unlinked=cell.unlinked + cell.visitors * UNLINKED_PER_PERSON,
+        visitors=0,
+        visits=0,
+        linked_pageviews=0,
+        bounces=0,
+        duration=0,
+        bounced_visitors=0,
+        staying_visitors=0,
+    )
 
 
 # Machines and refusals are no part of the day's total: nothing published could be subtracted from
 # theirs, and what is hidden of them is simply hidden.
 _WITHOUT_TOTAL = frozenset(t.name for t in TABLES if t.kind in ("bot", "tally"))
-# Bounces and durations belong to visits.
-_OF_VISITS = frozenset(t.name for t in TABLES if t.kind == "visit")
+# What these count are events of any kind.
+_OF_EVENTS = _WITHOUT_TOTAL | {"event"}
 
 
 def to_demote(
@@ -116,7 +146,7 @@ def to_demote(
 
     Otherwise the day's total less the shown cells would give the hidden ones away.
     """
-    short = {c.table for c in others if c.persons < threshold(c.table, OTHER)}
+    short = {c.table for c in others if not fits(c, threshold(c.table, OTHER))}
     smallest: dict[str, Cell] = {}
     for cell in shown:
         least = smallest.get(cell.table)
@@ -128,23 +158,30 @@ def to_demote(
 
 
 def publish(cell: Cell, threshold: Threshold, state: str) -> Published:
-    """The figures of a cell that passed, each held to the floor by itself, rounded."""
+    """The figures of a cell that passed, each held to the floor by itself, rounded.
+
+    Figures that could be withheld of one cell and shown of the whole (views per visit, bounces,
+    duration) are published for the day's total alone, and events only where no views stand
+    beside them, because their difference would be a figure of its own.
+    """
     step = ROUNDING[state]
     floor = threshold(cell.table, cell.value)
     linked = cell.visitors >= floor
+    whole = linked and cell.table == "total"
     # Views with and without a pseudonym may be told apart only where both sides are large.
     apart = cell.unlinked == 0 or cell.unlinked // UNLINKED_PER_PERSON >= floor
-    rate = linked and cell.bounced_visitors >= floor and cell.staying_visitors >= floor
+    rate = cell.bounced_visitors >= floor and cell.staying_visitors >= floor
     return Published(
         table=cell.table,
         value=cell.value,
         visitors=_round(cell.visitors, step) if linked else None,
         visits=_round(cell.visits, step) if linked else None,
-        pageviews=_round(cell.pageviews, step),
-        events=_round(cell.events, step),
-        linked_pageviews=_round(cell.linked_pageviews, step) if linked and apart else None,
-        bounces=_round(cell.bounces, step) if rate else None,
-        duration=_round(cell.duration, _SECONDS) if linked and cell.table in _OF_VISITS else None,
+        pageviews=None if cell.table in _OF_EVENTS else _round(cell.pageviews, step),
+        events=_round(cell.events, step) if cell.table in _OF_EVENTS else None,
+        linked_pageviews=_round(cell.linked_pageviews, step) if whole and apart else None,
+        bounces=_round(cell.bounces, step) if whole and rate else None,
+        # Seconds are fine enough to tell one visit from two looks at a day that still changes.
+        duration=_round(cell.duration, _SECONDS) if whole and state == "final" else None,
     )
 
 

@@ -55,12 +55,14 @@ class ReleaseJob:
         self._clock = clock
         self._late = late
 
-    def due(self, *, only: Site | None = None, drained: bool = True) -> list[Due]:
+    def due(self, loaded: datetime | None = None, only: Site | None = None) -> list[Due]:
         """The days to compute now, oldest first.
 
-        `drained` says that everything accepted so far is loaded: without it no day becomes final.
+        `loaded` is the moment up to which everything accepted is in the store (now unless given):
+        a day becomes final only when nothing of it can still be on its way.
         """
         now = self._clock()
+        loaded = min(now, loaded or now)
         released = self._released()
         imported = self._imported()
         days = []
@@ -68,23 +70,28 @@ class ReleaseJob:
             pointer = released.get((site.id, day))
             if pointer is not None and pointer.state == "final":
                 continue
-            state = self.state(site, day, now, imported=(site.id, day) in imported)
-            if state == "final" and not drained:
-                state = "provisional"
+            state = self.state(site, day, now, loaded, imported.get((site.id, day)))
             if pointer is None or pointer.rows != rows or pointer.state != state:
                 days.append(Due(site, day, state, rows))
         return sorted(days, key=lambda due: (due.day, due.site.id))
 
-    def state(self, site: Site, day: date, now: datetime, *, imported: bool = False) -> str:
+    def state(
+        self,
+        site: Site,
+        day: date,
+        now: datetime,
+        loaded: datetime,
+        imported_at: datetime | None = None,
+    ) -> str:
+        """`imported_at` is when an import of the day was published, after it was written."""
         ends = datetime.combine(day + timedelta(days=1), time(), site.zone).astimezone(UTC)
-        if imported and now >= ends:
-            return "final"
         if now < ends:
             return "open"
-        return "final" if now >= ends + self._late + SETTLE else "provisional"
+        last = ends + self._late + SETTLE if imported_at is None else max(ends, imported_at)
+        return "final" if loaded > last else "provisional"
 
-    def run(self, *, only: Site | None = None, drained: bool = True) -> Iterator[Due]:
-        """Computes what is due, yielding each day once it is shown.
+    def run(self, loaded: datetime | None = None, only: Site | None = None) -> Iterator[Due]:
+        """Computes what is due, as `due` says, yielding each day once it is shown.
 
         One runner at a time: while somebody else holds the lease there is nothing to do.
         """
@@ -92,7 +99,7 @@ class ReleaseJob:
         if not lease.take():
             return
         try:
-            for due in self.due(only=only, drained=drained):
+            for due in self.due(loaded, only):
                 if not lease.take():
                     return
                 self._release(due)
@@ -161,10 +168,12 @@ class ReleaseJob:
                 for row in connection.execute(select(released_days))
             }
 
-    def _imported(self) -> frozenset[tuple[int, date]]:
+    def _imported(self) -> dict[tuple[int, date], datetime]:
         with self._control.connect() as connection:
-            rows = connection.execute(select(imported_days.c.site, imported_days.c.day))
-            return frozenset((row.site, row.day) for row in rows)
+            return {
+                (row.site, row.day): row.imported_at.replace(tzinfo=UTC)
+                for row in connection.execute(select(imported_days))
+            }
 
     def _stored(self, only: Site | None) -> list[tuple[Site, date, int]]:
         sites = {site.id: site for site in self._sites.all() if only in (None, site)}

@@ -156,9 +156,9 @@ class Reading:
         return [(row[0] or UNKNOWN, _figures(row[1:])) for row in named + other]
 
     def coverage(self, site: Site, first: date, last: date) -> dict[str, int]:
-        """Events by the basis on which they were measured, and those of bots."""
+        """Views by the basis on which they were measured, and the events of bots."""
         by_basis = {
-            value: figures.events or 0
+            value: figures.pageviews or 0
             for value, figures in self.table(site, first, last, "basis")
             if value != OTHER
         }

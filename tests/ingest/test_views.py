@@ -297,6 +297,8 @@ def test_a_full_spool_asks_to_come_again(tmp_path):
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) >= 1
         assert answer.json["reason"] == "unavailable"
+    # What is wrong for good is not to be sent again.
+    assert client.post("/v1/batch", data=b"{").status_code == 400
     world.spool.close()
     world.control.dispose()
     world.keys._engine.dispose()
@@ -321,6 +323,16 @@ def test_sdks_are_told_where_to_send(world, client):
         "apiHost": "localhost/v1",
     }
     assert client.get("/v1/projects/none/settings").status_code == 401
+
+
+def test_sdks_are_sent_to_the_public_origin_whatever_the_request_names(world):
+    world.public_host = "stats.example.com"
+    answer = (
+        world.app()
+        .test_client()
+        .get(f"/v1/projects/{world.site.write_key}/settings", headers={"Host": "evil.example"})
+    )
+    assert answer.json["integrations"]["Segment.io"]["apiHost"] == "stats.example.com/v1"
 
 
 def test_an_sdks_user_agent_is_not_taken_for_a_bots(world, client):

@@ -37,6 +37,7 @@ class World:
     geo: NoGeography
     agents: Agents
     late: timedelta = timedelta(days=7)
+    public_host: str = ""
 
     def app(self) -> Flask:
         app = Flask("ingest")

@@ -173,7 +173,7 @@ def test_a_day_that_became_final_during_the_import_stops_it(world):
     with Import(world.settings.spool) as rows:
         final(world, date(2015, 5, 17))
         with pytest.raises(Damaged, match="start it again"):
-            publish(world, rows, {site: {"2015-05-17"}}, MOMENT)
+            publish(world, rows, {site: {"2015-05-17"}})
     assert spooled(world) == []
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from config.settings import load
-from control.database import open_control
+from control.database import imported_days, open_control
 from control.sites import Sites
 from releases import compute
 from releases.job import ReleaseJob
@@ -221,8 +221,22 @@ def test_a_provisional_day_takes_late_rows_in_and_a_final_day_does_not(store, si
 def test_a_day_becomes_final_only_when_what_was_accepted_is_loaded(store, sites, site):
     insert(store, traffic(site, 1))
     runner = job(store, sites, Clock(NOW + timedelta(days=9)))
-    assert [due.state for due in runner.due(drained=False)] == ["provisional"]
-    assert [due.state for due in runner.due(drained=True)] == ["final"]
+    waiting = NOW + timedelta(days=5)
+    assert [due.state for due in runner.due(loaded=waiting)] == ["provisional"]
+    assert [due.state for due in runner.due()] == ["final"]
+
+
+def test_an_imported_day_becomes_final_only_when_the_import_is_loaded(store, sites, site):
+    insert(store, traffic(site, 1))
+    published = NOW - timedelta(minutes=5)
+    with sites._engine.begin() as connection:
+        connection.execute(
+            imported_days.insert().values(site=site.id, day=DAY, imported_at=published)
+        )
+    runner = job(store, sites, Clock())
+    one_waits = published - timedelta(seconds=1)
+    assert [due.state for due in runner.due(loaded=one_waits)] == ["provisional"]
+    assert [due.state for due in runner.due()] == ["final"]
 
 
 @pytest.mark.parametrize(
@@ -231,11 +245,11 @@ def test_a_day_becomes_final_only_when_what_was_accepted_is_loaded(store, sites,
         (datetime(2026, 11, 20, 22, 59, tzinfo=UTC), "open"),
         (datetime(2026, 11, 20, 23, 0, tzinfo=UTC), "provisional"),
         (datetime(2026, 11, 27, 23, 59, tzinfo=UTC), "provisional"),
-        (datetime(2026, 11, 28, 0, 0, tzinfo=UTC), "final"),
+        (datetime(2026, 11, 28, 0, 0, 1, tzinfo=UTC), "final"),
     ],
 )
 def test_the_state_of_a_day_follows_the_sites_own_midnight(store, sites, site, now, state):
-    assert job(store, sites, Clock()).state(site, DAY, now) == state
+    assert job(store, sites, Clock()).state(site, DAY, now, now) == state
 
 
 def test_only_one_runner_works_at_a_time(store, sites, site):

@@ -10,10 +10,13 @@ from releases.disclosure import (
     ROUNDING,
     UNLINKED_PER_PERSON,
     Cell,
+    fits,
     publish,
+    separable,
     split,
     thresholds,
     to_demote,
+    unseparated,
 )
 from releases.tables import OTHER
 
@@ -57,6 +60,7 @@ def test_no_shown_cell_stands_for_fewer_than_its_threshold(page, k):
     total = cell("", 10_000, table="total")
     shown, hidden = split([total, *page], fixed(k), frozenset())
     assert all(c.persons >= k for c in shown)
+    assert all(c.visitors == 0 or c.visitors >= k for c in shown)
     assert set(shown) | set(hidden) == {total, *page}
 
 
@@ -73,7 +77,7 @@ def test_what_is_hidden_is_nothing_or_stands_for_enough_once_the_smallest_has_jo
             break
         demoted |= more
     of_table = [c for c in shown if c.table == "page"]
-    assert merged(hidden).persons >= k or not of_table
+    assert fits(merged(hidden), k) or not of_table
 
 
 def test_where_the_day_itself_is_too_small_nothing_of_it_is_shown():
@@ -82,9 +86,9 @@ def test_where_the_day_itself_is_too_small_nothing_of_it_is_shown():
     assert [c.table for c in shown] == ["dropped"]
 
 
-@given(cells, floors, st.sampled_from(list(ROUNDING)))
-def test_every_figure_is_rounded_and_held_to_the_floor_by_itself(one, k, state):
-    shown = publish(one, fixed(k), state)
+@given(cells, floors, st.sampled_from(list(ROUNDING)), st.sampled_from(["total", "page", "event"]))
+def test_every_figure_is_rounded_and_held_to_the_floor_by_itself(one, k, state, table):
+    shown = publish(replace(one, table=table), fixed(k), state)
     step = ROUNDING[state]
     for figure in (shown.visitors, shown.visits, shown.pageviews, shown.events, shown.bounces):
         assert figure is None or figure % step == 0
@@ -94,8 +98,45 @@ def test_every_figure_is_rounded_and_held_to_the_floor_by_itself(one, k, state):
         assert one.bounced_visitors >= k
         assert one.staying_visitors >= k
     few = 0 < one.unlinked < k * UNLINKED_PER_PERSON
-    if few or one.visitors < k:
+    if few or one.visitors < k or table != "total":
         assert shown.linked_pageviews is None
+
+
+@given(cells, st.sampled_from(list(ROUNDING)))
+def test_views_and_events_of_one_cell_are_never_both_shown(one, state):
+    for table in ("total", "page", "country", "event", "bot", "dropped"):
+        shown = publish(replace(one, table=table), fixed(3), state)
+        assert None in (shown.pageviews, shown.events)
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [("open", False), ("provisional", False), ("final", True)]
+)
+def test_seconds_are_shown_only_of_a_day_that_changes_no_more(state, shown):
+    day = cell("", 50, table="total", duration=6000)
+    assert (publish(day, fixed(10), state).duration is not None) == shown
+
+
+def test_few_visitors_among_many_views_without_a_pseudonym_are_not_a_cell_of_their_own():
+    """Otherwise theirs would be the total's visitors less those of the other cells."""
+    day = [
+        cell("", 41, table="total", unlinked=250),
+        cell("Mobile", 40, table="device"),
+        cell("Tablet", 1, table="device", unlinked=250),
+    ]
+    shown, hidden = split(day, fixed(10), frozenset())
+    assert [c.value for c in hidden] == ["Tablet"]
+    assert to_demote(shown, [replace(hidden[0], value=OTHER)], fixed(10)) == {("device", "Mobile")}
+
+
+@given(tables, floors)
+def test_where_too_few_visitors_can_be_told_apart_none_are_and_they_still_count_as_persons(page, k):
+    total = cell("", k - 1, table="total", unlinked=10_000)
+    assert not separable([total, *page], fixed(k))
+    for one in page:
+        without = unseparated(one)
+        assert without.persons == one.persons
+        assert publish(without, fixed(k), "final").visitors is None
 
 
 @pytest.mark.parametrize(("unlinked", "persons"), [(0, 0), (9, 0), (10, 1), (99, 9), (100, 10)])
@@ -119,7 +160,8 @@ def test_a_threshold_is_the_same_at_every_look_and_another_on_another_day_or_sit
     assert draw(1, "2026-11-22") not in others
 
 
-def test_bounces_and_durations_belong_to_visits_only():
+def test_bounces_and_durations_are_of_the_whole_day_only():
     busy = cell("x", 50, bounced_visitors=20, staying_visitors=20, bounces=20, duration=6000)
-    assert publish(busy, fixed(10), "final").duration is None
-    assert publish(replace(busy, table="source"), fixed(10), "final").duration == 6000
+    part, whole = (publish(replace(busy, table=t), fixed(10), "final") for t in ("page", "total"))
+    assert (part.bounces, part.duration) == (None, None)
+    assert (whole.bounces, whole.duration) == (20, 6000)
