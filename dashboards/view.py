@@ -281,7 +281,7 @@ def _label(table: str, value: str) -> str:
 
 
 def _state(site: Site, totals: Figures) -> str:
-    if not totals.events and not totals.pageviews:
+    if totals.pageviews is None:
         return "withheld"
     if not totals.visitors and site.policy == "opt-in":
         return "unconsented"
@@ -414,7 +414,7 @@ def _about(
         open=any(r.state == "open" for r in here),
         provisional=_runs([r.day for r in here if r.state == "provisional"]),
         missing_days=(period.last - period.first).days + 1 - len(here),
-        withheld_days=sum(figures.events is None for _, figures in by_day),
+        withheld_days=sum(figures.pageviews is None for _, figures in by_day),
         coverage=coverage,
         linked_share=linked / measured if measured else None,
         bots=bots,
@@ -455,7 +455,7 @@ def card(reading: Reading, site: Site, now: datetime) -> Card:
     latest = max((r.day for r in reading.days(site, date.min, today)), default=None)
     state = "quiet" if latest else "empty"
     if shown:
-        state = "shown" if totals.events else "withheld"
+        state = "withheld" if totals.pageviews is None else "shown"
     of = BY_KEY["visitors" if totals.visitors else "pageviews"].of
     return Card(
         site=site,

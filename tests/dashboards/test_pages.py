@@ -175,7 +175,7 @@ def test_a_page_states_freshness_coverage_and_what_was_withheld(client: FlaskCli
     assert "Computed 22 Nov 2026, 15:15 (Europe/Brussels)." in text
     assert "Today is still open" in text
     assert "late events may still come: 15 – 21 Nov 2026" in text
-    assert re.search(r"Events on the basis consent [\d,]+", text)
+    assert re.search(r"Views on the basis consent [\d,]+", text)
     assert re.search(r"Events of bots, kept apart 3,360", text)
     assert re.search(r"Not kept: objected 1,260", text)
     assert "Every figure stands for at least 10 people" in text
