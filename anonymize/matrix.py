@@ -142,7 +142,8 @@ def render() -> str:
         "",
         "Beside these every row has its site, local day, basis, purposes and the day on which it",
         "must be gone. Somebody who objected (`Sec-GPC`, `DNT`) leaves no row at all: one is added",
-        "to the day's tally of the reason `objected`.",
+        "to the day's tally of the reason `objected`. Whatever is kept as text is scrubbed first",
+        "([what of](scrubbing.md)).",
         "",
     ]
     return "\n".join(lines)

@@ -241,7 +241,7 @@ def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, 
         "page": page.path if page else "",
         "engagement": min(event.engagement or 0, 86_400_000),
         "scroll": min(event.scroll or 0, 100),
-        "screen": scrub(event.screen_name or ""),
+        "screen": scrub(event.screen_name) if event.screen_name else "",
     }
 
 

@@ -208,18 +208,16 @@ _DASHED = re.compile(r"\d(?<!\d\d)\d{0,2}(?:-\d{1,3}){3}(?!-?\d)")
 
 
 def _is_ipv4(text: str) -> bool:
-    """Short dotted quads are versions (`1.2.3.4`, `24.8.0.3`); versions begin low.
-
-    Of all public addresses about one in a thousand is as short and begins as low.
-    """
+    """Short dotted quads are versions (`1.2.3.4`, `24.8.0.3`), whose parts are mostly small."""
     try:
         IPv4Address(text)
     except AddressValueError:
         return False
     if text.endswith(".0.0"):  # a network, and how browsers end their version: `140.0.0.0`
         return False
-    size = len(text) - 3
-    return size >= 8 or (size >= 6 and int(text.partition(".")[0]) >= 20)
+    octets = [int(octet) for octet in text.split(".")]
+    digits = len(text) - 3
+    return digits >= 8 or (digits >= 6 and (octets[0] >= 20 or sum(o >= 20 for o in octets) >= 2))
 
 
 def _is_dashed(text: str) -> bool:

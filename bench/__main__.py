@@ -1,7 +1,9 @@
 """`make bench`: prints every table of bench/README.md."""
 
-from bench import collect, start
+from bench import collect, pipeline, scrub, start
 
 if __name__ == "__main__":
     start.main()
     collect.main()
+    pipeline.main()
+    scrub.main()

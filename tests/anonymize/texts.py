@@ -57,7 +57,7 @@ def _phone_national(chance: random.Random) -> str:
 
 
 def _fill(chance: random.Random, form: str) -> str:
-    return "".join(chance.choice("23456789") if c == "#" else c for c in form)
+    return "".join(chance.choice(string.digits) if c == "#" else c for c in form)
 
 
 def _iban(chance: random.Random) -> str:
@@ -145,7 +145,7 @@ def _coordinates(chance: random.Random) -> str:
 
 def _ipv4(chance: random.Random) -> str:
     while True:
-        address = IPv4Address(chance.randrange(0x0B000000, 0xDFFFFFFF))
+        address = IPv4Address(chance.randrange(0x01000000, 0xE0000000))
         if address.is_global:
             return str(address)
 
@@ -225,13 +225,11 @@ ENCODINGS: tuple[Callable[[str], str], ...] = (plain, percent, every, twice)
 # What may stand around: `{}` is the value.
 AROUND = ("{}", "/users/{}/edit", "signed up: {}", "{} and more", "id={}", "({})", "«{}»")
 
-NUMBER = 200  # values of each kind
 
-
-def personal(kind: str) -> Iterator[str]:
-    """The values of one kind, always the same ones."""
+def personal(kind: str, number: int) -> Iterator[str]:
+    """That many values of one kind, always the same ones."""
     chance = random.Random(kind)
-    return (PERSONAL[kind](chance) for _ in range(NUMBER))
+    return (PERSONAL[kind](chance) for _ in range(number))
 
 
 # What must stay as it is, by why somebody could take it for something else.
