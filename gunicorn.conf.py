@@ -23,4 +23,4 @@ logger_class = "operate.logs.GunicornLogger"
 # gunicorn would otherwise open a control socket in the user's home.
 control_socket_disable = True
 # Nothing of a request may lie in the system's folder: the heartbeat file goes to memory.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108  only gunicorn's empty file

@@ -293,7 +293,7 @@ def _open(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
-        def pragmas(connection, _record):  # type: ignore[no-untyped-def]
+        def pragmas(connection, _record):  # type: ignore[no-untyped-def]  # DBAPI's
             # A destroyed key is overwritten in the file, and no journal keeps a copy of it.
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA journal_mode = TRUNCATE")

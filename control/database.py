@@ -120,7 +120,7 @@ def open_control(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
-        def pragmas(connection, _record):  # type: ignore[no-untyped-def]
+        def pragmas(connection, _record):  # type: ignore[no-untyped-def]  # DBAPI's
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -129,7 +129,7 @@ def open_control(url: str) -> Engine:
             connection.isolation_level = None
 
         @event.listens_for(engine, "begin")
-        def begin(connection):  # type: ignore[no-untyped-def]
+        def begin(connection):  # type: ignore[no-untyped-def]  # DBAPI's
             # Taking the write lock first makes every transaction, migrations too, wait for its
             # turn; one that reads before it writes would otherwise fail when overtaken.
             connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -42,7 +42,7 @@ def assemble(services: Services) -> Flask:
     app.extensions["discreet"] = services
     if hops := settings.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
-        app.wsgi_app = proxied  # type: ignore[method-assign]
+        app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
     people = People(services.control)
     csrf = signin.init(app, people, settings)
     collecting = ingest.views.blueprint(services)

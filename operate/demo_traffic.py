@@ -414,7 +414,7 @@ def _app_visit(rng: random.Random, person: _Person, at: datetime, number: int) -
         "session": {"id": f"{person.id[:8]}{at.timestamp():.0f}"},
     }
     if phone.os == "Android":
-        context["device"] |= {"storage": {"total": phone.storage * 10**9}}  # type: ignore[operator]
+        context["device"] |= {"storage": {"total": phone.storage * 10**9}}  # type: ignore[operator]  # JSON to be
     events: list[tuple[datetime, dict[str, Any]]] = [(at, {"type": "screen", "name": "Home"})]
     for _ in range(min(12, math.floor(rng.expovariate(1 / 2.8)))):
         at += timedelta(seconds=min(900, rng.lognormvariate(2.8, 0.9)))

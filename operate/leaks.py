@@ -172,7 +172,7 @@ def _columns(store: Store) -> Iterator[tuple[str, str, Callable[[], tuple[bytes,
 
         def texts(table: str = table, column: str = column) -> tuple[bytes, int]:
             # Names out of the engine's own catalogue, quoted.
-            rows = store.query_rows(f'SELECT DISTINCT toString("{column}") FROM "{table}"')  # noqa: S608
+            rows = store.query_rows(f'SELECT DISTINCT toString("{column}") FROM "{table}"')  # noqa: S608  quoted
             return "\n".join(str(row[0]) for row in rows).encode(), len(rows)
 
         yield table, column, texts

@@ -103,6 +103,7 @@ def split(
         passes = (
             fits(cell, threshold(cell.table, cell.value))
             and (cell.table, cell.value) not in demoted
+            and cell.value != OTHER  # a client's own text: it joins what has the name by right
             and (whole_day or cell.table in _WITHOUT_TOTAL)
         )
         (shown if passes else hidden).append(cell)

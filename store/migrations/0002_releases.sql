@@ -12,10 +12,10 @@ CREATE TABLE IF NOT EXISTS cells {on_cluster}
     visitors  Nullable(UInt32) COMMENT 'distinct visitors of the day',
     visits    Nullable(UInt32),
     pageviews Nullable(UInt32) COMMENT 'page and screen views',
-    events    Nullable(UInt32) COMMENT 'all events, views included',
+    events    Nullable(UInt32) COMMENT 'events of any kind, in tables that show no views',
     linked_pageviews Nullable(UInt32) COMMENT 'views that belong to a visit: the numerator of views per visit',
-    bounces   Nullable(UInt32) COMMENT 'visits with a single event; null where it would single people out',
-    duration  Nullable(UInt64) COMMENT 'seconds, summed over visits'
+    bounces   Nullable(UInt32) COMMENT 'visits with a single event, of the whole day',
+    duration  Nullable(UInt64) COMMENT 'seconds, summed over visits, of a whole final day'
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(day)

@@ -165,3 +165,10 @@ def test_bounces_and_durations_are_of_the_whole_day_only():
     part, whole = (publish(replace(busy, table=t), fixed(10), "final") for t in ("page", "total"))
     assert (part.bounces, part.duration) == (None, None)
     assert (whole.bounces, whole.duration) == (20, 6000)
+
+
+def test_a_value_that_a_client_calls_other_is_no_cell_of_its_own():
+    day = [cell("", 90, table="total"), cell(OTHER, 40), cell("/", 50)]
+    shown, hidden = split(day, fixed(10), frozenset())
+    assert [c.value for c in hidden] == [OTHER]
+    assert {c.value for c in shown} == {"", "/"}
