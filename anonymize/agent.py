@@ -24,8 +24,8 @@ _BOT_PATTERNS = Path(__file__).with_name("lists") / "bots.json"
 class Agent(NamedTuple):
     """Each part is '' where unknown; versions are major versions.
 
-    `device` is Desktop, Mobile, Tablet, TV or Other; `bot` is '' or 'bot'. Of a bot and of an
-    SDK nothing else is told.
+    `device` is Desktop, Mobile, Tablet, TV or Other; `bot` is '', 'automation' or 'bot'. Of a
+    machine and of an SDK nothing else is told.
     """
 
     browser: str = ""
@@ -38,6 +38,7 @@ class Agent(NamedTuple):
 
 SDK = Agent()
 BOT = Agent(bot="bot")
+AUTOMATION = Agent(bot="automation")
 
 
 class Agents:
@@ -57,6 +58,8 @@ class Agents:
 
 
 def _classify(user_agent: str) -> Agent:
+    if _AUTOMATION.search(user_agent):
+        return AUTOMATION
     if is_bot(user_agent):
         return BOT
     parsed = parse(user_agent)
@@ -67,6 +70,18 @@ def _classify(user_agent: str) -> Agent:
         _major(parsed.os.version),
         _device(parsed, user_agent),
     )
+
+
+def of_headers(purpose: str, brands: str) -> str:
+    """The kind of machine that request headers tell of: 'prefetch', 'automation' or ''.
+
+    `purpose` is `Sec-Purpose` (Fetch standard) or one of its forerunners: a page that was fetched
+    ahead of a visit that may never happen. `brands` is `Sec-CH-UA`, which goes on naming a
+    headless browser when its user agent was changed.
+    """
+    if purpose and _AHEAD.search(purpose):
+        return "prefetch"
+    return "automation" if brands and _AUTOMATION.search(brands) else ""
 
 
 def is_bot(user_agent: str) -> bool:
@@ -90,6 +105,15 @@ def _compiled(anchored: bool) -> re.Pattern[str]:
 
 _STARTS = _compiled(anchored=True)
 _CONTAINS = _compiled(anchored=False)
+
+# Safari's word for a page's picture among the top sites is `preview`.
+_AHEAD = re.compile(r"\b(?:prefetch|prerender|preview)\b", re.IGNORECASE)
+# Browsers that a program drives, by what they or their drivers put into agent or brands.
+_AUTOMATION = re.compile(
+    r"headless|phantomjs|slimerjs|selenium|webdriver|puppeteer|playwright|cypress/|testcafe"
+    r"|chrome-lighthouse",
+    re.IGNORECASE,
+)
 
 # One family for a browser on every system; names that the parser gives otherwise stay.
 _BROWSERS = {

@@ -127,7 +127,8 @@ class RawRequest(_Sealed):
     """What every event of one HTTP request shares.
 
     `address` is the client's address as text, after the trusted hops; None when unknown.
-    `gpc` and `dnt` are the header values as they came, '' when absent.
+    `gpc`, `dnt`, `purpose` (`Sec-Purpose` and its forerunners) and `brands` (`Sec-CH-UA`) are
+    header values as they came, '' when absent.
     `sdk` is true when a write key came with an app's or server's SDK, whose user agent is a
     library's and says nothing of a browser (and must not be taken for a bot's).
     """
@@ -137,6 +138,8 @@ class RawRequest(_Sealed):
     user_agent: str = ""
     gpc: str = ""
     dnt: str = ""
+    purpose: str = ""
+    brands: str = ""
     sdk: bool = False
 
 
@@ -210,7 +213,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     basis: Basis
     purposes: tuple[Purpose, ...]
     expires: str  # the day on which the row must be gone, YYYY-MM-DD
-    bot: str = ""  # '' or the kind: 'bot', 'spam'
+    bot: str = ""  # '' or the kind: prefetch, automation, bot, spam (docs/bots.md)
     # pseudonyms
     visitor: str = "0"
     user: str = "0"

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from anonymize import device, matrix, pseudonyms, url
-from anonymize.agent import Agents
+from anonymize.agent import Agents, of_headers
 from anonymize.basis import CATEGORIES, Decision, decide
 from anonymize.event import (
     Accepted,
@@ -168,7 +168,8 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     fields: dict[str, Any] = {}
     for step in STEPS:
         fields.update(step(event, context, frame))
-    return Accepted(Row(**stored, **matrix.keep(stored["basis"], fields)))
+    # A spammer's referrer says more than the agent that it borrowed: of two kinds it is kept.
+    return Accepted(Row(**{**stored, **matrix.keep(stored["basis"], fields)}))
 
 
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
@@ -298,6 +299,7 @@ def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
         "referrer": referral.domain,
         "source": referral.source,
         "channel": referral.channel,
+        "bot": "spam" if referral.spam else "",
         **campaign,
     }
 
@@ -364,7 +366,7 @@ def _agent(sender: Sender, context: Context) -> Mapping[str, Any]:
         "os_version": _major(sender.os_version) if request.sdk else agent.os_version,
         "device": _CLASSES.get((sender.device_type or "").lower(), "")
         or (_CLASS_OF_SYSTEM.get(system, "") if request.sdk else agent.device),
-        "bot": agent.bot,
+        "bot": "" if request.sdk else of_headers(request.purpose, request.brands) or agent.bot,
     }
 
 

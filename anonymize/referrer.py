@@ -29,12 +29,14 @@ class Referral(NamedTuple):
     """Each part but the channel is '' where there is none.
 
     `domain` is registrable (`example.co.uk`), or an app's package name; `source` a known name,
-    else what `utm_source` states, else the domain.
+    else what `utm_source` states, else the domain. `spam`: whoever is named there sends machines
+    and no visitors.
     """
 
     domain: str
     source: str
     channel: str
+    spam: bool = False
 
 
 class Known(NamedTuple):
@@ -49,6 +51,9 @@ class Known(NamedTuple):
 
 
 def _read() -> Iterator[tuple[str, str, str]]:
+    for line in (_LISTS / "spam.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            yield line, line, "spam"
     for file in ("sources.json", "additions.json"):
         for category, names in json.loads((_LISTS / file).read_text(encoding="utf-8")).items():
             for name, hosts in names.items():
@@ -137,6 +142,7 @@ def classify(
     """
     known = _known(referrer, own_host)
     domain, source, category = known or ("", "", "")
+    spam = category == "spam"
     stated = campaign.get("utm_source", "")
     if stated:
         source, category = _stated(stated, category)
@@ -148,7 +154,7 @@ def classify(
         paid_click,
         known is not None or bool(stated),
     )
-    return Referral(domain, source, channel)
+    return Referral(domain, source, channel, spam or category == "spam")
 
 
 @lru_cache(maxsize=1024)  # of texts that are scrubbed already

@@ -39,6 +39,8 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type",
     "Access-Control-Max-Age": "86400",  # seconds; browsers cap it lower
 }
+# Why a browser asks: the Fetch standard's header, and what Chrome, Safari and Firefox sent before.
+_PURPOSE = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 _STATUS = {Reason.TOO_LARGE: 413, Reason.UNSUPPORTED_MEDIA: 415}
 _RETRY_AFTER = 10.0  # seconds, where the spool does not say
 _NO_KEY = "no site has this write key"
@@ -199,6 +201,8 @@ def _raw_request(now: datetime, *, keyed: bool) -> RawRequest:
         user_agent=user_agent,
         gpc=headers.get("HTTP_SEC_GPC", ""),
         dnt=headers.get("HTTP_DNT", ""),
+        purpose=",".join(headers[name] for name in _PURPOSE if name in headers),
+        brands=headers.get("HTTP_SEC_CH_UA", ""),
         # Every browser's user agent starts so; with a write key, another one is an SDK's.
         sdk=keyed and not user_agent.startswith("Mozilla/"),
     )

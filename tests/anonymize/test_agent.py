@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymize.agent import BOT, SDK, Agent, Agents
+from anonymize.agent import AUTOMATION, BOT, SDK, Agent, Agents, of_headers
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15"
@@ -115,7 +115,6 @@ def test_a_browser_is_told_by_family_system_and_device(user_agent: str, agent: A
         f"Mozilla/5.0 {WEBKIT}; compatible; GPTBot/1.2; +https://openai.com/gptbot)",
         "Mozilla/5.0 (compatible; Yahoo! Slurp; http://help.yahoo.com/help/us/ysearch/slurp)",
         "Mozilla/5.0 (compatible; Baiduspider/2.0; +http://www.baidu.com/search/spider.html)",
-        f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} HeadlessChrome/120.0.0.0 Safari/537.36",
         "UniversalFeedParser/4.2-pre-314-svn +http://feedparser.org/",
         "facebookexternalhit/1.1",
         "curl/8.5.0",
@@ -128,6 +127,42 @@ def test_a_browser_is_told_by_family_system_and_device(user_agent: str, agent: A
 )
 def test_a_machine_is_known_for_one(user_agent: str) -> None:
     assert AGENTS.classify(user_agent, sdk=False) == BOT
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} HeadlessChrome/120.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Unknown; Linux x86_64) AppleWebKit/538.1 (KHTML, like Gecko) "
+        "PhantomJS/2.1.1 Safari/538.1",
+        f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} Cypress/13.6.0 Chrome/114.0 Safari/537.36",
+        f"Mozilla/5.0 (Linux; Android 11; moto g power (2022)) {WEBKIT} Chrome/119.0.0.0 Mobile "
+        "Safari/537.36 Chrome-Lighthouse",
+    ],
+)
+def test_a_browser_that_a_program_drives_is_automation(user_agent: str) -> None:
+    assert AGENTS.classify(user_agent, sdk=False) == AUTOMATION
+
+
+@pytest.mark.parametrize(
+    ("purpose", "brands", "kind"),
+    [
+        ("prefetch", "", "prefetch"),
+        ("prefetch;prerender", "", "prefetch"),
+        ("prefetch;anonymous-client-ip", "", "prefetch"),
+        ("Prefetch", "", "prefetch"),
+        ("prefetch,prefetch", "", "prefetch"),
+        ("preview", "", "prefetch"),
+        ("", '"HeadlessChrome";v="124", "Chromium";v="124", "Not-A.Brand";v="99"', "automation"),
+        ("prefetch", '"HeadlessChrome";v="124"', "prefetch"),
+        ("", "", ""),
+        ("", '"Google Chrome";v="142", "Chromium";v="142", "Not_A Brand";v="99"', ""),
+        ("prefetching-is-fun", "", ""),
+        ("navigate", "", ""),
+    ],
+)
+def test_headers_tell_of_machines_too(purpose: str, brands: str, kind: str) -> None:
+    assert of_headers(purpose, brands) == kind
 
 
 @pytest.mark.parametrize(
@@ -159,5 +194,5 @@ def test_the_memory_of_agents_is_bounded() -> None:
 def test_no_text_makes_it_raise_or_tell_more_than_short_words(text: str) -> None:
     agent = AGENTS.classify(text, sdk=False)
     assert agent.device in ("", "Desktop", "Mobile", "Tablet", "TV", "Other")
-    assert agent.bot in ("", "bot")
+    assert agent.bot in ("", "automation", "bot")
     assert all(len(part) <= 32 for part in agent)

@@ -193,6 +193,28 @@ def test_a_retry_has_the_event_id_of_its_first_try_and_other_messages_have_other
     assert row(event()).event_id != row(event()).event_id
 
 
+@pytest.mark.parametrize(
+    ("request_", "referrer", "kind"),
+    [
+        pytest.param({}, None, "", id="a person"),
+        pytest.param({}, "https://www.google.com/", "", id="a person who came from a search"),
+        pytest.param({"user_agent": "curl/8.5.0"}, None, "bot", id="an agent"),
+        pytest.param({"purpose": "prefetch"}, None, "prefetch", id="fetched ahead"),
+        pytest.param({"brands": '"HeadlessChrome";v="1"'}, None, "automation", id="brands"),
+        pytest.param(
+            {"purpose": "prefetch", "user_agent": "curl/8.5.0"}, None, "prefetch", id="of two"
+        ),
+        pytest.param({}, "http://site17.semalt.com/a", "spam", id="a spammer's referrer"),
+        pytest.param({"user_agent": "curl/8"}, "https://semalt.com/", "spam", id="and its agent"),
+        pytest.param({"user_agent": "okhttp/4.12.0", "sdk": True}, None, "", id="an SDK"),
+        pytest.param({"purpose": "prefetch", "sdk": True}, None, "", id="an SDK that prefetches"),
+    ],
+)
+def test_machines_are_kept_apart_by_kind(request_, referrer, kind):
+    raw = event(url="https://example.com/", referrer=referrer, request=replace(REQUEST, **request_))
+    assert row(raw).bot == row(raw, context("opt-in")).bot == kind
+
+
 def test_what_identifies_a_person_is_marked_in_every_text():
     mail = "jan.peeters@example.org"
     stored = row(

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from publicsuffixlist import PublicSuffixList
 
-from anonymize.referrer import _ALIASES, _CATEGORIES, CHANNELS, Referral, classify
+from anonymize.referrer import _ALIASES, _CATEGORIES, _LISTS, CHANNELS, Referral, classify
 
 NONE: Mapping[str, str] = {}
 
@@ -194,3 +195,33 @@ def test_no_text_makes_it_raise(referrer: str, stated: dict[str, str], click: bo
 def test_only_the_domain_of_a_referrer_is_kept(host: str, rest: str) -> None:
     with_rest = classify(f"https://{host}/{rest}?q={rest}#{rest}", "shop.test", NONE, False)
     assert with_rest == classify(f"https://{host}", "shop.test", NONE, False)
+
+
+@pytest.mark.parametrize(
+    ("referrer", "campaign", "spam"),
+    [
+        ("http://semalt.com/crawler.php?u=http://shop.test", {}, True),
+        ("https://site17.semalt.com/", {}, True),
+        ("https://WWW.Darodar.com", {}, True),
+        (None, {"utm_source": "get-free-traffic-now.com"}, True),
+        ("http://semalt.com/", {"utm_source": "newsletter"}, True),
+        ("https://notsemalt.com/", {}, False),
+        ("https://semalt.com.example.org/", {}, False),
+        ("https://example.org/semalt.com", {}, False),
+        ("https://www.google.com/", {"utm_source": "semalt"}, False),
+        (None, {}, False),
+    ],
+)
+def test_referrer_spam_is_known_by_its_registrable_domain(
+    referrer: str | None, campaign: dict[str, str], spam: bool
+) -> None:
+    assert classify(referrer, "shop.test", campaign, False).spam is spam
+
+
+def test_the_list_of_spammers_holds_registrable_domains_once_each_in_order() -> None:
+    text = (_LISTS / "spam.txt").read_text(encoding="utf-8")
+    domains = [line for line in text.splitlines() if not line.startswith("#")]
+    assert domains == sorted(set(domains))
+    assert len(domains) > 100
+    suffixes = PublicSuffixList()
+    assert [each for each in domains if suffixes.privatesuffix(each) != each] == []

@@ -43,6 +43,28 @@ def test_a_plausible_page_view_is_stored_and_answered_ok(world, client):
     assert "192.0.2.77" not in json.dumps(row)
 
 
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ({}, None),
+        ({"Sec-Purpose": "prefetch;prerender"}, "prefetch"),
+        ({"Purpose": "prefetch"}, "prefetch"),
+        ({"X-Purpose": "preview"}, "prefetch"),
+        ({"X-Moz": "prefetch"}, "prefetch"),
+        ({"Sec-CH-UA": '"Chromium";v="124", "HeadlessChrome";v="124"'}, "automation"),
+        ({"User-Agent": "curl/8.5.0"}, "bot"),
+    ],
+    ids=str,
+)
+def test_a_machine_is_stored_as_its_kind_by_both_wire_formats(world, client, headers, kind):
+    client.post("/api/event", json=VIEW, headers=headers)
+    rows = 1
+    if headers.get("User-Agent") is None:  # with a write key, another agent is an SDK's
+        client.post("/v1/batch", json=batch(PAGE, writeKey=world.site.write_key), headers=headers)
+        rows = 2
+    assert [row.get("bot") for row in world.rows()] == [kind] * rows
+
+
 def test_a_segment_batch_says_what_became_of_each_event(world, client):
     objected = PAGE | {"messageId": "m-4", "context": {"consent": {"gpc": True}}}
     old = PAGE | {"messageId": "m-5", "timestamp": "2020-01-01T00:00:00Z"}
