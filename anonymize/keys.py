@@ -38,6 +38,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 # A day key outlives its day by this much, for what was under way at midnight.
@@ -181,7 +182,16 @@ class KeyStore:
             self._held = {name: held for name, held in self._held.items() if now < held[1]}
         due = keys.c.sealed.is_not(None) & (keys.c.destroy_at <= now.replace(tzinfo=None))
         with self._engine.begin() as connection:
-            return connection.execute(update(keys).where(due).values(sealed=None)).rowcount
+            destroyed = connection.execute(update(keys).where(due).values(sealed=None)).rowcount
+        if destroyed and self._engine.dialect.name == "postgresql":
+            self._rewrite()
+        return destroyed
+
+    def _rewrite(self) -> None:
+        """PostgreSQL leaves what an update replaced in the file, until the file is written anew."""
+        with self._engine.connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            alone.execute(text("VACUUM FULL keys"))
 
     def status(self) -> list[tuple[str, str, str, bool, datetime, datetime]]:
         """Kind, scope, period, whether it still exists, when made, when destroyed; no key."""
@@ -289,7 +299,7 @@ def _keep(store: weakref.ref[KeyStore]) -> None:
 
 
 def _open(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, poolclass=NullPool)  # asked so rarely that none is kept open
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")

@@ -115,7 +115,7 @@ TABLE: tuple[Setting, ...] = (
         "",
         "SQLAlchemy URL",
         str,
-        "sites, people, release pointers; empty: SQLite in home. PostgreSQL where there are several nodes",
+        "sites, people, release pointers; empty: SQLite in home. Where there are several nodes `postgresql+psycopg://user:password@host/database`",
     ),
     Setting(
         "keys_url",
@@ -181,6 +181,13 @@ TABLE: tuple[Setting, ...] = (
         "for tests: browser tests fail instead of being skipped where no Chromium is found",
     ),
     Setting(
+        "require_postgres",
+        "",
+        "`1`",
+        _choice("", "0", "1"),
+        "for tests: likewise where no PostgreSQL is found",
+    ),
+    Setting(
         "test_clickhouse_url",
         "",
         "URL",
@@ -208,6 +215,7 @@ class Settings:
     spool_max_bytes: int
     public_url: str
     require_browser: str
+    require_postgres: str
     test_clickhouse_url: str
 
     def __repr__(self) -> str:
