@@ -110,7 +110,8 @@ def _sql(kind: Kind, tables: tuple[Table, ...], *, merged: bool) -> str:
         template = template.replace("pair.2 AS value", f"'{OTHER}' AS value")
         restriction = (
             "(pair.1, pair.2) NOT IN (SELECT table, value FROM cells"
-            " WHERE site = {site:UInt32} AND day = {day:Date} AND version = {version:UInt32})"
+            " WHERE site = {site:UInt32} AND period = 'day' AND day = {day:Date}"
+            " AND version = {version:UInt32})"
         )
     return template.replace("{pairs}", pairs).replace("{restriction}", restriction)
 
@@ -121,7 +122,10 @@ def _write(
     if not cells:
         return
     lines = b"".join(
-        _ENCODER.encode({"site": site.id, "day": day.isoformat(), "version": version} | asdict(c))
+        _ENCODER.encode(
+            {"site": site.id, "period": "day", "day": day.isoformat(), "version": version}
+            | asdict(c)
+        )
         + b"\n"
         for c in cells
     )

@@ -75,7 +75,7 @@ _FIGURES = """
 """
 _SHOWN = """
     FROM cells
-    WHERE site = {site:UInt32} AND table = {table:String}
+    WHERE site = {site:UInt32} AND table = {table:String} AND period = 'day' AND by = ''
       AND day BETWEEN {first:Date} AND {last:Date}
       AND version IN {versions:Array(UInt32)}
 """
