@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from user_agents import parse
 from user_agents.parsers import UserAgent
@@ -18,7 +19,7 @@ from anonymize.scrub import scrub
 
 MAX_LENGTH = 512  # characters considered; browsers stay below 300
 MAX_NAME = 32  # characters of a family
-_BOT_PATTERNS = Path(__file__).with_name("lists") / "bots.json"
+_LISTS = Path(__file__).with_name("lists")
 
 
 class Agent(NamedTuple):
@@ -93,27 +94,25 @@ def is_bot(user_agent: str) -> bool:
     )
 
 
-def _compiled(anchored: bool) -> re.Pattern[str]:
-    """One expression of all patterns that are tried at the start only, or everywhere.
+def _patterns(file: str) -> Any:
+    return json.loads((_LISTS / file).read_text(encoding="utf-8"))
 
-    They were written for JavaScript, where `\\w` and `\\d` are ASCII.
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """One expression of them all. Most were written for JavaScript, where `\\w` and `\\d` are
+    ASCII.
     """
-    patterns = json.loads(_BOT_PATTERNS.read_text(encoding="utf-8"))
-    chosen = [f"(?:{each})" for each in patterns if each.startswith("^") is anchored]
-    return re.compile("|".join(chosen), re.IGNORECASE | re.ASCII)
+    return re.compile("|".join(f"(?:{each})" for each in patterns), re.IGNORECASE | re.ASCII)
 
 
-_STARTS = _compiled(anchored=True)
-_CONTAINS = _compiled(anchored=False)
-
-# Safari's word for a page's picture among the top sites is `preview`.
-_AHEAD = re.compile(r"\b(?:prefetch|prerender|preview)\b", re.IGNORECASE)
+_OWN = _patterns("machines.json")
+_BOTS = [*_patterns("bots.json"), *_OWN["bot"]]
+_STARTS = _any_of(each for each in _BOTS if each.startswith("^"))
+_CONTAINS = _any_of(each for each in _BOTS if not each.startswith("^"))
 # Browsers that a program drives, by what they or their drivers put into agent or brands.
-_AUTOMATION = re.compile(
-    r"headless|phantomjs|slimerjs|selenium|webdriver|puppeteer|playwright|cypress/|testcafe"
-    r"|chrome-lighthouse",
-    re.IGNORECASE,
-)
+_AUTOMATION = _any_of(_OWN["automation"])
+# Safari's word for fetching a page to draw it among the top sites is `preview`.
+_AHEAD = re.compile(r"\b(?:prefetch|prerender|preview)\b", re.IGNORECASE)
 
 # One family for a browser on every system; names that the parser gives otherwise stay.
 _BROWSERS = {

@@ -5,8 +5,8 @@
 DIRECTORY holds `SearchEngines.yml`, `Socials.yml` and `AIAssistants.yml` from
 matomo-org/searchengine-and-social-list (CC0) and `bot_user_agent_patterns.json`, which is
 `src/patterns.json` of omrilotan/isbot (Unlicense). What the lists get wrong for our purpose is
-corrected here, so that a refresh keeps it; what they lack stands in `additions.json`, which is
-our own and wins over them.
+corrected here, so that a refresh keeps it; what they lack stands in `additions.json` (sources)
+and `machines.json` (patterns, by kind), which are our own. So is `spam.txt`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ RENAMED = {
     "StartPage": "Startpage", "tumblr": "Tumblr", "Vkontakte": "VK",
 }  # fmt: skip
 
-# The first two are JavaScript that Python's `re` does not take. The third would count the
-# browser of LG's television sets (`WebAppManager`) as a bot.
+# The first two are JavaScript that Python's `re` does not take. The others would count people as
+# bots: the browser of LG's television sets (`WebAppManager`), phones that state `(HTTPS)`, Emacs
+# (`URL/Emacs`), and browsers whose agent is no more than their name, as a library's is.
 REWRITTEN = {
     r"(?<! channel/|google/)google(?!(?:wv|app|/google| pixel))": (
         r"(?<! channel/)(?<!google/)google(?!(?:wv|app|/google| pixel))"
@@ -42,7 +43,14 @@ REWRITTEN = {
         r"^mozilla/\d\.\d\s\((?:compatible;)?(?:\s?[\w.-]+/\d+\.\d+)?\)$"
     ),
     "manager": "(?<!webapp)manager",
+    "(?<!lib)http": r"(?<!lib)http(?!s\))",
+    "url": "url(?!/emacs)",
+    r"^[\w \.\-\(?:\):%]+(?:/v?\d+(?:\.\d+)?(?:\.\d{1,10})*?)?(?:,|$)": (
+        r"^(?!dillo/|[\w ]*maui )[\w \.\-\(?:\):%]+(?:/v?\d+(?:\.\d+)?(?:\.\d{1,10})*?)?(?:,|$)"
+    ),
 }
+# A plug-in that people put into Internet Explorer, and a browser.
+DROPPED = frozenset({"chromeframe", "^netsurf"})
 
 
 def hosts(path: Path) -> Iterator[tuple[str, str]]:
@@ -95,7 +103,10 @@ def above(host: str) -> Iterator[str]:
 
 def bots(directory: Path) -> list[str]:
     patterns = json.loads((directory / "bot_user_agent_patterns.json").read_text(encoding="utf-8"))
-    rewritten = [REWRITTEN.get(pattern, pattern) for pattern in patterns]
+    unknown = (REWRITTEN.keys() | DROPPED) - set(patterns)
+    if unknown:
+        raise SystemExit(f"the list no longer has what is corrected here: {sorted(unknown)}")
+    rewritten = [REWRITTEN.get(each, each) for each in patterns if each not in DROPPED]
     for pattern in rewritten:
         re.compile(pattern)
     return rewritten
