@@ -1,0 +1,103 @@
+"""How much one sender, and one site, may send: buckets that all web processes share.
+
+The generic cell rate algorithm (ITU-T I.371) needs one number a bucket, the moment at which it is
+empty again. They lie in anonymous memory that gunicorn's master maps and its processes inherit: no
+file, no lock, gone with the master. Two processes that write one bucket at the same instant may
+count one of the two requests; a limit on abuse bears that.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+_SLOT = struct.Struct("<Qd")  # whose bucket, and when it is empty, by the machine's monotonic clock
+_HEADER = struct.Struct("<Q32s")  # the minute, and its key
+_FIRST = 64
+_SLOTS = 1 << 16
+_PROBES = 8
+SIZE = _FIRST + _SLOTS * _SLOT.size
+
+# Made where this module is first imported: in gunicorn's master, by gunicorn.conf.py.
+SHARED = mmap.mmap(-1, SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many events a second on average, and so many at once. A rate of 0 is no limit."""
+
+    rate: float
+    burst: float
+
+
+class Limiter:
+    """Buckets in a piece of memory of `SIZE` bytes. `clock` gives seconds, the same everywhere."""
+
+    def __init__(self, memory: mmap.mmap = SHARED, clock: Callable[[], float] = time.monotonic):
+        self._memory = memory
+        self._clock = clock
+
+    def of_site(self, site: int, events: int, limit: Limit) -> float:
+        """Takes the events from the site's bucket, as `_take` says."""
+        return self._take(
+            blake2b(b"%d" % site, person=b"discreet/site", digest_size=8), events, limit
+        )
+
+    def of_sender(self, prefix: bytes, events: int, limit: Limit) -> float:
+        """Takes the events from the bucket of a truncated address, as `_take` says.
+
+        The bucket is found under a key that only this memory holds and that is written over each
+        minute: what is left in the table afterwards names nobody.
+        """
+        key = self._key_of_minute()
+        return self._take(
+            blake2b(prefix, key=key, person=b"discreet/sender", digest_size=8), events, limit
+        )
+
+    def _take(self, name: blake2b, events: int, limit: Limit) -> float:
+        """0 where they are within the limit, and counted; else the seconds until they would be.
+
+        More than a burst at once is let through a full bucket, which then takes as long to fill as
+        they are: a request that could never pass would only be sent again and again.
+        """
+        if not limit.rate:
+            return 0.0
+        now = self._clock()
+        tag = int.from_bytes(name.digest(), "little") | 1
+        place = self._place(tag, now)
+        if place is None:
+            return 0.0  # every bucket that it could have is in use: the site's own limit holds
+        held, empty_at = _SLOT.unpack_from(self._memory, place)
+        start = max(now, empty_at) if held == tag else now
+        allowed = limit.burst / limit.rate
+        cost = events / limit.rate
+        wait = start + min(cost, allowed) - (now + allowed)
+        if wait > 0:
+            return wait
+        _SLOT.pack_into(self._memory, place, tag, start + cost)
+        return 0.0
+
+    def _place(self, tag: int, now: float) -> int | None:
+        """Where the bucket lies: its own slot, else the first that nobody needs any more."""
+        free = None
+        for probe in range(_PROBES):
+            place = _FIRST + (tag + probe) % _SLOTS * _SLOT.size
+            held, empty_at = _SLOT.unpack_from(self._memory, place)
+            if held == tag:
+                return place
+            if free is None and empty_at <= now:
+                free = place
+        return free
+
+    def _key_of_minute(self) -> bytes:
+        minute = int(self._clock() // 60) + 1  # 0 is memory that was never written
+        written, key = _HEADER.unpack_from(self._memory, 0)
+        if written != minute:
+            _HEADER.pack_into(self._memory, 0, minute, os.urandom(32))
+            _, key = _HEADER.unpack_from(self._memory, 0)  # another process's, if it was later
+        return bytes(key)
