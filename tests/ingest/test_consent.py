@@ -1,10 +1,15 @@
 """Consent over HTTP: from what a batch states to the basis of the row in the spool."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from anonymize import pseudonyms
+from control.objections import Kind, Objections
 from tests.anonymize.tc_strings import Core, agreeing, publisher, tc_string
+
+ME = "5f0c9f2e-5a6b-4a41-9a8e-1f2b3c4d5e6f"
 
 
 def posted(client, world, consent=None, **context):
@@ -14,7 +19,7 @@ def posted(client, world, consent=None, **context):
     event = {
         "type": "page",
         "messageId": "m-1",
-        "anonymousId": "5f0c9f2e-5a6b-4a41-9a8e-1f2b3c4d5e6f",
+        "anonymousId": ME,
         "properties": {"url": "https://example.com/a"},
         "context": context,
     }
@@ -97,3 +102,73 @@ def test_a_site_for_children_keeps_counts_only_whatever_was_agreed_to(world, cli
 def test_an_objection_outweighs_even_a_string_that_cannot_be_read(world, client):
     answer = posted(client, world, {"tcString": "?", "gpc": True})
     assert [drop["reason"] for drop in answer["dropped"]] == ["objected"]
+
+
+@pytest.mark.parametrize("consent", [{"optOut": True}, {"optOut": True, "gpc": False}])
+def test_an_opt_out_that_an_event_states_is_an_objection(world, client, consent):
+    agreed = {"categoryPreferences": {"analytics": True}}
+    answer = posted(client, world, agreed | consent)
+    assert [drop["reason"] for drop in answer["dropped"]] == ["objected"]
+    assert world.rows() == []
+    assert world.tallied() == {(world.site.id, "objected"): 1}
+
+
+def told(world, kind, since, anonymous_id=ME, user_id=None):
+    """Records it as the endpoint for people's requests would: in another part of the program."""
+    key = world.keys.record(world.site.id)
+    for pseudonym in pseudonyms.on_record(key, world.site.id, anonymous_id, user_id):
+        Objections(world.control).record(world.site.id, pseudonym, kind, since)
+
+
+def test_an_objection_on_record_outweighs_every_consent(world, client):
+    told(world, Kind.OBJECTED, datetime.now(UTC))
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for consent in (None, {"analytics_storage": "granted", "updatedAt": later}):
+        answer = posted(client, world, consent)
+        assert [drop["reason"] for drop in answer["dropped"]] == ["objected"]
+    assert world.rows() == []
+
+
+def test_an_objection_on_record_is_about_one_client_and_one_account(world, client):
+    told(world, Kind.OBJECTED, datetime.now(UTC), "another", "an account")
+    assert posted(client, world)["accepted"] == 1
+    event = {"type": "track", "event": "Opened", "anonymousId": ME, "userId": "an account"}
+    body = {"writeKey": world.site.write_key, "batch": [event, event | {"userId": "other"}]}
+    assert client.post("/v1/batch", json=body).json["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("updated", "basis"),
+    [(None, "none"), (timedelta(hours=-1), "none"), (timedelta(hours=1), "consent")],
+    ids=["no date", "given before", "given again"],
+)
+def test_a_withdrawn_consent_counts_again_only_where_it_was_given_later(
+    world, client, updated, basis
+):
+    since = datetime.now(UTC) - timedelta(days=1)
+    told(world, Kind.WITHDRAWN, since)
+    dated = {} if updated is None else {"updatedAt": (since + updated).isoformat()}
+    posted(client, world, {"analytics_storage": "granted"} | dated)
+    assert [row["basis"] for row in world.rows()] == [basis]
+
+
+def test_who_withdrew_is_measured_on_no_exemption(world, client):
+    told(world, Kind.WITHDRAWN, datetime.now(UTC))
+    posted(client, world)
+    [row] = world.rows()
+    assert (row["basis"], "visitor" in row) == ("none", False)
+
+
+def test_a_date_of_consent_that_cannot_be_read_is_rejected_by_name_and_place(world, client):
+    answer = posted(client, world, {"analytics_storage": "granted", "updatedAt": "yesterday"})
+    [rejected] = answer["rejected"]
+    assert rejected["reason"] == "bad_timestamp"
+    assert rejected["pointer"] == "/batch/0/context/consent/updatedAt"
+
+
+def test_the_records_hold_no_identifier_of_a_client_or_an_account(world, client):
+    told(world, Kind.OBJECTED, datetime.now(UTC), ME, "jan.peeters@example.org")
+    posted(client, world)
+    kept = [file.read_bytes() for file in world.home.rglob("*") if file.is_file()]
+    assert kept
+    assert not any(ME.encode() in each or b"jan.peeters" in each for each in kept)

@@ -380,7 +380,7 @@ def test_the_first_known_site_of_a_list_gets_the_event(world, client):
 
 
 def test_a_day_that_is_final_takes_no_more_rows(world, client):
-    today = datetime.now(UTC).astimezone(world.site.zone).date()
+    today = world.site.calendar.local_day(datetime.now(UTC))
     with world.control.begin() as connection:
         connection.execute(
             insert(released_days),

@@ -1,0 +1,165 @@
+"""JSON as the standard says: what is none is refused with its place, and nothing is ever a 5xx."""
+
+import json
+import random
+
+import pytest
+
+from anonymize.event import Reason
+from tests.ingest.conformance import INVALID, OPEN, VALID
+from tests.ingest.world import CHROME, make
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = make(tmp_path_factory.mktemp("home"))
+    yield made
+    made.spool.close()
+    made.control.dispose()
+
+
+@pytest.fixture(scope="module")
+def client(world):
+    client = world.app().test_client()
+    client.environ_base |= {"HTTP_USER_AGENT": CHROME, "REMOTE_ADDR": "192.0.2.77"}
+    return client
+
+
+def cases(table):
+    return [pytest.param(value, id=name) for name, value in table.items()]
+
+
+def batch(world, value: bytes) -> bytes:
+    """A batch whose second event has the value as a property, between two good ones."""
+    good = b'{"type":"track","event":"Good","messageId":"%d"}'
+    odd = b'{"type":"track","event":"Odd","messageId":"2","properties":{"value":%s}}' % value
+    key = world.site.write_key.encode()
+    return b'{"writeKey":"%s","batch":[%s,%s,%s]}' % (key, good % 1, odd, good % 3)
+
+
+def post(client, path, body):
+    return client.post(path, data=body, content_type="application/json")
+
+
+def reason(answer):
+    return answer.json["reason"]
+
+
+def test_the_set_is_large():
+    assert len(VALID) + len(INVALID) + len(OPEN) >= 220
+
+
+@pytest.mark.parametrize("text", cases(VALID))
+def test_what_is_json_is_read_wherever_it_stands(world, client, text):
+    assert json.loads(text) is not Ellipsis
+    answer = post(client, "/v1/batch", batch(world, text))
+    assert (answer.status_code, answer.json["accepted"]) == (200, 3)
+
+
+@pytest.mark.parametrize("text", cases(VALID))
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/track", "/api/event"])
+def test_what_is_json_and_no_request_is_refused_for_what_it_lacks(client, path, text):
+    answer = post(client, path, text)
+    assert answer.status_code in (400, 401)
+    assert reason(answer) in {"wrong_type", "missing_field", "unknown_site"}
+
+
+@pytest.mark.parametrize("text", cases(INVALID))
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/track", "/api/event"])
+def test_what_is_not_json_is_refused_as_a_whole(client, path, text):
+    answer = post(client, path, text)
+    assert answer.status_code == 400
+    # What was read of the body before the fault may already be no request.
+    assert reason(answer) in {"not_json", "too_deep", "wrong_type", "missing_field"}
+
+
+@pytest.mark.parametrize("text", [pytest.param(v, id=k) for k, v in INVALID.items() if v.strip()])
+def test_a_batch_with_what_is_not_json_stores_nothing_of_it(world, client, text):
+    before = len(world.rows())
+    answer = post(client, "/v1/batch", batch(world, text))
+    if answer.status_code == 200:  # letters that are none cost the event that they stand in
+        assert (answer.json["accepted"], len(world.rows()) - before) == (2, 2)
+        assert [entry["reason"] for entry in answer.json["rejected"]] == ["not_json"]
+    else:
+        assert (answer.status_code, len(world.rows())) == (400, before)
+
+
+@pytest.mark.parametrize(("text", "becomes"), OPEN.values(), ids=OPEN)
+def test_what_the_standard_leaves_open_costs_no_other_event(world, client, text, becomes):
+    answer = post(client, "/v1/batch", batch(world, text))
+    if becomes == "read":
+        assert (answer.status_code, answer.json["accepted"]) == (200, 3)
+    elif answer.status_code == 200:
+        assert answer.json["accepted"] == 2
+        [rejected] = answer.json["rejected"]
+        assert (rejected["index"], rejected["reason"]) == (1, becomes)
+        assert rejected["pointer"].startswith("/batch/1")
+    else:
+        assert (answer.status_code, reason(answer)) == (400, becomes)
+
+
+PIECES = [
+    b"", b"\x00", b"\xff", b"\xed\xa0\x80", b'"', b"{", b"}", b"[", b"]", b",", b":", b"-", b"null",
+    b"e9999", b"1e400", b"9" * 40, rb"\u", rb"\ud800", b"\\", b"NaN", b"[[[[[[[[", b'{"a":' * 9,
+    b" " * 99, b"true", b'""', b"[]", b"{}", b"0.1", b"-1", b'"2026-13-45T99:99:99Z"',
+    b'"http://[::1"',
+]  # fmt: skip
+
+
+def mutated(body: bytes, random: random.Random) -> bytes:
+    """The body with one to four pieces cut out, doubled, swapped, or replaced by something odd."""
+    for _ in range(random.randint(1, 4)):
+        at = random.randrange(len(body) + 1)
+        to = min(len(body), at + random.choice((0, 1, 1, 2, 5, 20)))
+        what = random.choice((random.choice(PIECES), body[at:to] * 2, random.randbytes(3)))
+        body = body[:at] + what + body[to:]
+    return body
+
+
+def whole(world) -> bytes:
+    """A batch that uses every field."""
+    event = {
+        "type": "track", "event": "Order", "messageId": "m", "anonymousId": "a", "userId": 7,
+        "timestamp": "2026-11-22T12:00:00Z", "sentAt": "2026-11-22T12:00:01Z",
+        "properties": {"revenue": 12.5, "currency": "EUR", "list": [1, {"a": None}], "flag": True},
+        "context": {
+            "app": {"name": "App", "version": "1.2", "build": 3}, "locale": "nl-BE",
+            "campaign": {"name": "c", "source": "s", "medium": "m", "term": "t", "content": "x"},
+            "consent": {
+                "categoryPreferences": {"analytics": True}, "analytics_storage": "granted",
+                "gpc": False, "updatedAt": "2026-01-01T00:00:00Z",
+            },
+            "device": {
+                "type": "ios", "model": "iPhone14,3", "memory": {"total": 4e9},
+                "storage": {"total": 1e11}, "battery": {"level": 0.5},
+            },
+            "os": {"name": "iOS", "version": 17}, "network": {"wifi": True},
+            "screen": {"width": 390, "height": 844}, "sessionId": 1, "childDirected": False,
+            "page": {"url": "https://example.com/a?utm_source=b#c", "referrer": "https://a.test/"},
+        },
+    }  # fmt: skip
+    return json.dumps({"writeKey": world.site.write_key, "batch": [event] * 2}).encode()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_mutation_of_a_good_batch_is_an_error_of_ours(world, client, seed):
+    """5,000 here; `python -m tests.ingest.mutations` tries 100,000."""
+    assert mutations(world, client, seed, 1250)["5xx"] == 0
+
+
+def mutations(world, client, seed: int, count: int) -> dict[str, int]:
+    """Posts so many mutations; how many were answered how. Every refusal has its reason."""
+    random_ = random.Random(seed)
+    good, seen = whole(world), {"200": 0, "400": 0, "401": 0, "413": 0, "5xx": 0}
+    assert post(client, "/v1/batch", good).json["accepted"] == 2
+    for _ in range(count):
+        answer = post(client, "/v1/batch", mutated(good, random_))
+        seen[str(answer.status_code) if answer.status_code < 500 else "5xx"] += 1
+        if answer.status_code == 200:
+            told = [entry["reason"] for entry in answer.json["dropped"] + answer.json["rejected"]]
+            told += [entry["pointer"] for entry in answer.json["rejected"]]
+            assert all(isinstance(word, str) for word in told)
+        else:
+            assert reason(answer) in set(Reason)
+            assert answer.json["error"]
+    return seen
