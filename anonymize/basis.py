@@ -5,10 +5,10 @@ docs/basis.md says the same in words, as tables that the tests hold this module 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from anonymize import tcf
 from anonymize.event import Basis, Dropped, Purpose, RawConsent, RawEvent, Reason, Rejected
@@ -31,6 +31,27 @@ _AUDIENCE_ONLY = (Purpose.AUDIENCE,)
 _ASKED_BY_TCF = frozenset(tcf.PURPOSES.values())
 
 
+class Record(NamedTuple):
+    """What a person told the service itself, apart from any event.
+
+    `withdrawn` is when they last took their consent back, by the server's clock.
+    """
+
+    objected: bool = False
+    withdrawn: datetime | None = None
+
+
+NO_RECORD = Record()
+
+
+class Recorded(Protocol):
+    """Where objections and withdrawals are looked up."""
+
+    def of(self, site: int, clients: Iterable[int]) -> Record:
+        """The strongest record of any of these pseudonyms (`pseudonyms.on_record`)."""
+        ...
+
+
 class Decision(NamedTuple):
     """The basis and the purposes that a row of this event may serve."""
 
@@ -43,14 +64,16 @@ def decide(
     policy: str,
     categories: Mapping[str, Purpose] = CATEGORIES,
     child_directed: bool = False,
+    record: Record = NO_RECORD,
 ) -> Decision | Dropped | Rejected:
-    """Objection, then childhood, then the stated choice, then the site's policy.
+    """Objection, then childhood, withdrawal, the stated choice, and the site's policy.
 
     `policy` is `opt-in` or `exempt` and only speaks where the person did not. `categories` says
-    what the site's category names stand for; `child_directed` that all of it is for children.
+    what the site's category names stand for; `child_directed` that all of it is for children;
+    `record` what this person told the service before.
     """
     request = event.request
-    if says_one(request.gpc) or says_one(request.dnt) or event.consent.gpc:
+    if record.objected or _objects(event):
         return Dropped(Reason.OBJECTED)
     try:
         granted = stated(event.consent, categories, request.received)
@@ -58,11 +81,27 @@ def decide(
         return Rejected(Reason.BAD_CONSENT_STRING, TC_STRING_POINTER)
     if child_directed or event.child_directed:
         return Decision(Basis.NONE, _AUDIENCE_ONLY)
+    if record.withdrawn and not _renewed(event, granted, record.withdrawn):
+        return Decision(Basis.NONE, _AUDIENCE_ONLY)
     if granted is None:
         return Decision(Basis.EXEMPT if policy == "exempt" else Basis.NONE, _AUDIENCE_ONLY)
     if Purpose.AUDIENCE not in granted:
         return Decision(Basis.NONE, _AUDIENCE_ONLY)
     return Decision(Basis.CONSENT, granted)
+
+
+def _objects(event: RawEvent) -> bool:
+    request, consent = event.request, event.consent
+    return says_one(request.gpc) or says_one(request.dnt) or consent.gpc or consent.opt_out
+
+
+def _renewed(event: RawEvent, granted: tuple[Purpose, ...] | None, withdrawn: datetime) -> bool:
+    """Whether consent was given again after it was withdrawn.
+
+    A choice that is dated in the future comes from a clock that cannot order the two.
+    """
+    since = event.consent.updated_at
+    return bool(granted) and since is not None and withdrawn < since <= event.request.received
 
 
 def stated(

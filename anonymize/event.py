@@ -64,7 +64,8 @@ class Reason(StrEnum):
 
 # Dropped: well-formed, and by policy not kept.
 DROPS = {
-    Reason.OBJECTED: "the person objected: `Sec-GPC: 1`, `DNT: 1` or the event's own `gpc`",
+    Reason.OBJECTED: "the person objected: `Sec-GPC: 1`, `DNT: 1`, the event's own `gpc` or "
+    "`optOut`, or an objection on record",
     Reason.UNSUPPORTED_TYPE: "a type of Segment's that is not kept: `group`, `alias` or unknown",
     Reason.NO_TRAITS: "`identify` alone: traits of people are not stored",
     Reason.ASSET: "log import: an image, script, style sheet or other part of a page",
@@ -145,12 +146,18 @@ class RawRequest(_Sealed):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RawConsent(_Sealed):
-    """What the event says of the person's choice. Nothing set is no consent."""
+    """What the event says of the person's choice. Nothing set is no consent.
+
+    `gpc` and `opt_out` are objections that an app states itself; `updated_at` is when the choice
+    was made, by the client's clock.
+    """
 
     categories: Mapping[str, bool] = field(default_factory=dict)
     analytics_storage: Literal["granted", "denied"] | None = None
     tc_string: str | None = None
     gpc: bool = False
+    opt_out: bool = False
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -81,6 +81,9 @@ class Keys(Protocol):
     def event(self, occurred: datetime) -> bytes:
         """The key for message ids of the client's week."""
 
+    def record(self, site: int) -> bytes:
+        """The site's key for objections and withdrawals. It has no end, since they have none."""
+
 
 def end_of_day(timezone: str, day: date) -> datetime:
     """The UTC moment at which a local day ends (a day may have 23 or 25 hours)."""
@@ -163,6 +166,9 @@ class KeyStore:
         key = self._get(name, now, ends + 2 * self._late, make=True)
         # Destroyed before its time only by hand: a random key then, so that nothing is lost.
         return key or secrets.token_bytes(32)
+
+    def record(self, site: int) -> bytes:
+        return self.lasting("record", str(site))
 
     def lasting(self, kind: str, scope: str) -> bytes:
         """A key without an end, for what must not change between computations of one day."""
@@ -284,6 +290,9 @@ class EphemeralKeys:
 
     def event(self, occurred: datetime) -> bytes:
         return self._lasting.event(occurred)
+
+    def record(self, site: int) -> bytes:
+        return self._lasting.record(site)
 
 
 def _keep(store: weakref.ref[KeyStore]) -> None:

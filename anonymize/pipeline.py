@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
-from anonymize.basis import CATEGORIES, Decision, decide
+from anonymize.basis import CATEGORIES, NO_RECORD, Decision, Record, Recorded, decide
 from anonymize.event import (
     Accepted,
     Basis,
@@ -86,7 +86,8 @@ class Context:
 
     `now` is when they are being stored, and starts the rows' life. `late` is the late window; None
     for an operator's import, whose events may be of any age. `final_days` are local days
-    (YYYY-MM-DD) whose release is final: nothing may be added to them.
+    (YYYY-MM-DD) whose release is final: nothing may be added to them. `recorded` knows who objected
+    or withdrew; None where no client says who it is, as in a log.
     """
 
     site: SitePolicy
@@ -96,6 +97,7 @@ class Context:
     geo: Geo
     agents: Agents
     final_days: frozenset[str] = frozenset()
+    recorded: Recorded | None = None
     memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
 
@@ -175,10 +177,24 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
     """On which basis. To read a consent string takes longer than all the rest."""
     site = context.site
+    record = _record(event, context)
     return context.memo.once(
         "basis",
-        (event.request, event.consent, event.child_directed),
-        lambda: decide(event, site.policy, site.categories, site.child_directed),
+        (event.request, event.consent, event.child_directed, record),
+        lambda: decide(event, site.policy, site.categories, site.child_directed, record),
+    )
+
+
+def _record(event: RawEvent, context: Context) -> Record:
+    """What this client, or the account in it, told the service before."""
+    recorded, site = context.recorded, context.site.id
+    stated = event.anonymous_id, event.user_id
+    if recorded is None or stated == (None, None):
+        return NO_RECORD
+    return context.memo.once(
+        "record",
+        stated,
+        lambda: recorded.of(site, pseudonyms.on_record(context.keys.record(site), site, *stated)),
     )
 
 

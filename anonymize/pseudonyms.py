@@ -43,6 +43,21 @@ def visit(identity_key: bytes, site: int, visitor: int, session_id: str) -> int:
     return _mac(identity_key, b"visit", 8, site, parts)
 
 
+def on_record(
+    record_key: bytes, site: int, anonymous_id: str | None, user_id: str | None
+) -> tuple[int, ...]:
+    """128 bits each: who a client says that it is, in the list of those who objected or withdrew.
+
+    No row holds these, so the list tells nothing of what anybody did.
+    """
+    stated = ((b"record/id", anonymous_id), (b"record/user", user_id))
+    return tuple(
+        _mac(record_key, domain, 16, site, (text.encode("utf-8", "replace"),))
+        for domain, text in stated
+        if text
+    )
+
+
 def event_id(event_key: bytes, site: int, message_id: str) -> int:
     """64 bits: equal for a message and its retries, so that they count once."""
     return _mac(event_key, b"event", 8, site, (message_id.encode("utf-8", "replace"),))

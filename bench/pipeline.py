@@ -11,6 +11,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 
 from werkzeug.test import create_environ
 
@@ -27,9 +28,14 @@ from config.settings import GEO_DB
 EVENTS = 500  # a batch
 ROUNDS = 20
 NOW = datetime.now(UTC)
-KEYS = KeyStore("sqlite://", bytes(32), lambda: datetime.now(UTC))
+HOME = TemporaryDirectory()
+KEYS = KeyStore(f"sqlite:///{HOME.name}/keys.db", bytes(32), lambda: datetime.now(UTC))
 SITE = SitePolicy(
-    1, "example.com", "Europe/Brussels", "exempt", frozenset({"plan", "theme", "level"})
+    1,
+    "example.com",
+    "Europe/Brussels",
+    "exempt",
+    frozenset({"plan", "theme", "level"}),
 )
 GRANTED = RawConsent(categories={"analytics": True})
 

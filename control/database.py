@@ -82,6 +82,18 @@ imported_days = Table(
     Column("imported_at", DateTime(timezone=True), nullable=False),
 )
 
+# Who objected or took consent back, by a pseudonym that no row holds. Kept as long as the site is:
+# an objection must not be forgotten.
+objections = Table(
+    "objections",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("client", String(32), primary_key=True),  # 128 bits in hexadecimal
+    Column("kind", String(9), primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False, index=True),
+)
+
 # One runner at a time of each kind of work, whichever process it lives in.
 leases = Table(
     "leases",

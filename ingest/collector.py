@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from anonymize.agent import Agents
-from anonymize.basis import CATEGORIES
+from anonymize.basis import CATEGORIES, Recorded
 from anonymize.event import (
     Accepted,
     Outcome,
@@ -43,7 +43,8 @@ class Collector:
     """Takes events in, of which nothing raw remains when `collect` returns.
 
     `late` is the late window, None for an operator's import. `final_days` gives the local days
-    (YYYY-MM-DD) of a site to which nothing may be added any more.
+    (YYYY-MM-DD) of a site to which nothing may be added any more. `recorded` knows the clients that
+    objected or withdrew, where clients say who they are.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Collector:
         agents: Agents,
         late: timedelta | None,
         final_days: Callable[[Site], frozenset[str]],
+        recorded: Recorded | None = None,
     ) -> None:
         self._sink = sink
         self._keys = keys
@@ -61,6 +63,7 @@ class Collector:
         self._agents = agents
         self._late = late
         self._final_days = final_days
+        self._recorded = recorded
 
     def collect(
         self, site: Site, items: Sequence[Item], now: datetime, counted: datetime | None
@@ -79,6 +82,7 @@ class Collector:
             geo=self._geo,
             agents=self._agents,
             final_days=self._final_days(site),
+            recorded=self._recorded,
         )
         outcomes = [_outcome(item, context) for item in items]
         rows = [outcome.row for outcome in outcomes if isinstance(outcome, Accepted)]

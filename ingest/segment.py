@@ -99,6 +99,8 @@ class _Consent(_Struct, frozen=True):
     )
     tc_string: str | None = None
     gpc: bool | None = None
+    opt_out: bool | None = None
+    updated_at: str | None = None
 
 
 class _Session(_Struct, frozen=True):
@@ -410,6 +412,8 @@ def _consent(consent: _Consent) -> RawConsent:
         analytics_storage=consent.analytics_storage,
         tc_string=consent.tc_string or None,
         gpc=bool(consent.gpc),
+        opt_out=bool(consent.opt_out),
+        updated_at=_time(consent.updated_at, "/context/consent/updatedAt"),
     )
 
 

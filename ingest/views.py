@@ -22,6 +22,7 @@ from anonymize.agent import Agents
 from anonymize.event import Accepted, Dropped, Outcome, RawRequest, Reason, Rejected
 from anonymize.geo import Geo
 from anonymize.keys import Keys
+from control.objections import Objections
 from control.sites import Site, Sites
 from ingest import body, plausible, segment
 from ingest.collector import Collector, Sink
@@ -94,6 +95,7 @@ class _Endpoints:
             services.agents,
             services.late,
             RecentFinalDays(services.control, services.late, lambda: datetime.now(UTC).date()),
+            Objections(services.control),
         )
 
     def batch(self, now: datetime) -> Response:

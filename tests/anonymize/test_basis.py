@@ -4,7 +4,7 @@ docs/basis.md is the oracle: its tables are read here and held against the code.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anonymize import tcf
-from anonymize.basis import CATEGORIES, Decision, decide, says_one, stated
+from anonymize.basis import CATEGORIES, Decision, Record, decide, says_one, stated
 from anonymize.event import (
     Basis,
     Dropped,
@@ -51,8 +51,26 @@ def table(*heads):
 
 
 # What the event and the site can say, each with what it means in the words of the page.
-OBJECTIONS = {"": "no", "header": "yes", "event": "yes"}
-DO_NOT_TRACK = {"": "no", "1": "yes"}
+OBJECTIONS = {
+    "": "no",
+    "Sec-GPC: 1": "yes",
+    "DNT: 1": "yes",
+    "context.consent.gpc: true": "yes",
+    "context.consent.optOut: true": "yes",
+    "on record": "yes",
+}
+SINCE = NOW - timedelta(days=3)
+# When consent was withdrawn and when the choice that an event states was made; whether a grant
+# stays withdrawn.
+WITHDRAWALS = {
+    "never": (None, None, "no"),
+    "never, undated": (None, SINCE, "no"),
+    "against a choice without date": (SINCE, None, "yes"),
+    "after the choice": (SINCE, SINCE - timedelta(seconds=1), "yes"),
+    "with the choice": (SINCE, SINCE, "yes"),
+    "before the choice": (SINCE, SINCE + timedelta(seconds=1), "no"),
+    "before a choice in the future": (SINCE, NOW + timedelta(seconds=1), "yes"),
+}
 CHILDREN = {"no": "no", "event": "yes", "site": "yes"}
 TC_STRINGS = {
     "none": (None, None),
@@ -85,48 +103,52 @@ def by_the_page(*facts):
     raise AssertionError(f"no line of the page fits {facts}")
 
 
-@pytest.mark.parametrize(
-    ("gpc", "dnt", "child", "tc", "choice", "storage", "policy"),
-    [
-        pytest.param(*case, id=" ".join(str(part or "-") for part in case))
-        for case in product(
-            OBJECTIONS, DO_NOT_TRACK, CHILDREN, TC_STRINGS, CHOICES, STORAGE, POLICIES
-        )
-    ],
-)
-def test_every_combination_is_decided_as_the_page_says(
-    gpc, dnt, child, tc, choice, storage, policy
-):
-    text, tc_says = TC_STRINGS[tc]
-    categories, choice_says = CHOICES[choice]
-    says = {tc_says, choice_says, STORAGE[storage]}
-    *_, expected = by_the_page(
-        "yes" if "yes" in (OBJECTIONS[gpc], DO_NOT_TRACK[dnt]) else "no",
+@pytest.mark.parametrize("withdrawal", WITHDRAWALS)
+@pytest.mark.parametrize("objection", OBJECTIONS)
+def test_every_combination_is_decided_as_the_page_says(objection, withdrawal):
+    for rest in product(CHILDREN, TC_STRINGS, CHOICES, STORAGE, POLICIES):
+        assert decided(objection, withdrawal, *rest) == expected(objection, withdrawal, *rest), rest
+
+
+def expected(objection, withdrawal, child, tc, choice, storage, policy):
+    says = {TC_STRINGS[tc][1], CHOICES[choice][1], STORAGE[storage]}
+    measurement = next(
+        (word for word in ("refused", "granted", "left out") if word in says), "not stated"
+    )
+    withdrawn, _, stays = WITHDRAWALS[withdrawal]
+    *_, outcome = by_the_page(
+        OBJECTIONS[objection],
         "invalid" if tc == "invalid" else "none" if tc == "none" else "valid",
         CHILDREN[child],
-        next((word for word in ("refused", "granted", "left out") if word in says), "not stated"),
+        "yes" if withdrawn and (measurement != "granted" or stays == "yes") else "no",
+        measurement,
         policy,
     )
+    if outcome == "no row, objected":
+        return Dropped(Reason.OBJECTED)
+    return BAD if "bad_consent" in outcome else Decision(Basis(outcome), PURPOSES_WITHOUT_CONSENT)
 
-    outcome = decide(
+
+def decided(objection, withdrawal, child, tc, choice, storage, policy):
+    withdrawn, updated_at, _ = WITHDRAWALS[withdrawal]
+    return decide(
         event(
-            RawConsent(categories, storage, text, gpc=gpc == "event"),
+            RawConsent(
+                CHOICES[choice][0],
+                storage,
+                TC_STRINGS[tc][0],
+                gpc=objection == "context.consent.gpc: true",
+                opt_out=objection == "context.consent.optOut: true",
+                updated_at=updated_at,
+            ),
             child=child == "event",
-            gpc="1" if gpc == "header" else "",
-            dnt=dnt,
+            gpc="1" if objection == "Sec-GPC: 1" else "",
+            dnt="1" if objection == "DNT: 1" else "",
         ),
         policy,
         child_directed=child == "site",
+        record=Record(objection == "on record", withdrawn),
     )
-
-    if expected == "no row, objected":
-        assert outcome == Dropped(Reason.OBJECTED)
-    elif expected == "no row, bad_consent_string":
-        assert outcome == BAD
-    else:
-        assert isinstance(outcome, Decision)
-        assert outcome.basis == expected
-        assert outcome.purposes == PURPOSES_WITHOUT_CONSENT
 
 
 def test_every_line_of_the_pages_decision_is_needed():
@@ -136,11 +158,16 @@ def test_every_line_of_the_pages_decision_is_needed():
             ("yes", "no"),
             ("invalid", "valid", "none"),
             ("yes", "no"),
+            ("yes", "no"),
             ("refused", "granted", "left out", "not stated"),
             POLICIES,
         )
     }
     assert reached == set(map(tuple, DECISION))
+
+
+def test_the_page_names_every_objection():
+    assert {"", *(signal for signal, _ in table("signal", "where"))} == set(OBJECTIONS)
 
 
 def test_the_page_names_the_categories_that_are_understood():

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anonymize import pseudonyms
 from anonymize.agent import Agents
-from anonymize.basis import CATEGORIES
+from anonymize.basis import CATEGORIES, Record
 from anonymize.event import (
     Accepted,
     Basis,
@@ -46,6 +47,9 @@ class FixedKeys:
 
     def event(self, occurred):
         return b"e" * 32
+
+    def record(self, site):
+        return b"r" * 32
 
 
 class Belgium:
@@ -361,6 +365,27 @@ def test_no_input_lets_a_value_reach_a_row_that_the_matrix_does_not_grant(policy
         assert len(stored.language) <= 3
     if raw.child_directed or (policy == "opt-in" and raw.consent == RawConsent()):
         assert stored.basis is Basis.NONE
+
+
+class Nobody:
+    """Asked about every client, and knows none."""
+
+    def __init__(self):
+        self.asked = []
+
+    def of(self, site, clients):
+        self.asked.append((site, *clients))
+        return Record()
+
+
+def test_what_is_on_record_is_looked_up_by_pseudonyms_and_once_for_a_client():
+    nobody = Nobody()
+    ctx = context(recorded=nobody)
+    for raw in (event(), event(anonymous_id="a"), event(anonymous_id="a", url="https://e.com/"),
+                event(anonymous_id="a", user_id="u"), event(user_id="u")):  # fmt: skip
+        anonymize(raw, ctx)
+    client, account = pseudonyms.on_record(b"r" * 32, 1, "a", "u")
+    assert nobody.asked == [(1, client), (1, client, account), (1, account)]
 
 
 class Everyday:

@@ -33,6 +33,16 @@ def test_another_site_or_another_day_has_another_pseudonym(client):
     )
 
 
+@given(words.filter(bool))
+def test_a_record_shares_no_pseudonym_with_any_row(text):
+    client, account = pseudonyms.on_record(KEY, 1, text, text)
+    rows = {pseudonyms.visitor_of_client(KEY, 1, text), pseudonyms.user(KEY, 1, text)}
+    assert len(rows | {client, account}) == 4
+    assert pseudonyms.on_record(KEY, 1, text, None) == (client,)
+    assert pseudonyms.on_record(KEY, 1, None, text) == (account,)
+    assert pseudonyms.on_record(KEY, 2, text, text) != (client, account)
+
+
 def test_parts_cannot_be_shifted_into_each_other():
     one = pseudonyms.visitor_of_day(KEY, 1, b"\x01\x02", "ab", "c")
     assert one != pseudonyms.visitor_of_day(KEY, 1, b"\x01\x02", "a", "bc")
