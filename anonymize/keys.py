@@ -14,10 +14,9 @@ import threading
 import time as time_module
 import weakref
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -41,9 +40,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
+from anonymize.calendar import midnight
+
 # A day key outlives its day by this much, for what was under way at midnight.
 DAY_KEY_GRACE = timedelta(minutes=30)
 KEEPER_SECONDS = 60.0
+# Zones lie up to 26 hours apart (UTC+14 to UTC-12): a day in which a site's zone changes to the
+# west begins up to so much earlier than in the zone by which it ends (`anonymize.calendar`).
+_EARLIEST = timedelta(hours=26)
 # CNIL, guidelines on audience measurement: no identifier beyond 13 months.
 IDENTITY_KEY_LIFE = timedelta(days=395)
 # The longest life of a row, during which its identity key must still be readable.
@@ -85,15 +89,6 @@ class Keys(Protocol):
         """The site's key for objections and withdrawals. It has no end, since they have none."""
 
 
-def end_of_day(timezone: str, day: date) -> datetime:
-    """The UTC moment at which a local day ends (a day may have 23 or 25 hours)."""
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(timezone)).astimezone(UTC)
-
-
-def start_of_day(timezone: str, day: date) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(timezone)).astimezone(UTC)
-
-
 class KeyStore:
     """Keys in a database, shared by every process; a copy in memory until each key's end.
 
@@ -122,10 +117,11 @@ class KeyStore:
         held = self._held.get(name)
         if held is not None and now < held[1]:
             return held[0]
-        ends = end_of_day(timezone, day) + DAY_KEY_GRACE
+        ends = midnight(timezone, day + timedelta(days=1)) + DAY_KEY_GRACE
         if now >= ends:
             return None
-        return self._get(name, now, ends, make=now >= start_of_day(timezone, day))
+        begins = midnight(timezone, day) - _EARLIEST
+        return self._get(name, now, ends, make=now >= begins)
 
     def identity(self, site: int) -> bytes:
         """Each period of 13 months, counted from the first use, has its own key."""

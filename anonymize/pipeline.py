@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast
-from zoneinfo import ZoneInfo
 
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
 from anonymize.basis import CATEGORIES, NO_RECORD, Decision, Record, Recorded, decide
+from anonymize.calendar import Calendar
 from anonymize.event import (
     Accepted,
     Basis,
@@ -51,7 +50,7 @@ class SitePolicy:
 
     id: int
     domain: str
-    timezone: str
+    calendar: Calendar
     policy: str
     properties: frozenset[str] = frozenset()
     categories: Mapping[str, Purpose] = field(default_factory=lambda: CATEGORIES)
@@ -159,7 +158,7 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     seconds = time.timestamp()
     if not _UNIX_MIN <= seconds <= _UNIX_MAX:
         return Rejected(Reason.BAD_TIMESTAMP, "/timestamp")
-    day = time.astimezone(_zone(context.site.timezone)).date()
+    day = context.site.calendar.local_day(time)
     if context.final_days and day.isoformat() in context.final_days:
         return Dropped(Reason.DAY_FINAL)
     page = url.clean(event.url)
@@ -206,7 +205,7 @@ def _stored(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
 
 def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
     site = context.site
-    if sender.basis is Basis.EXEMPT and context.keys.day(site.timezone, sender.day) is None:
+    if sender.basis is Basis.EXEMPT and _day_key(sender, context) is None:
         # The day key is destroyed: nobody can be told apart any more.
         sender = sender._replace(basis=Basis.NONE)
     fields: dict[str, Any] = {}
@@ -239,11 +238,6 @@ def corrected(event: RawEvent) -> datetime:
         except OverflowError:
             return received
     return min(time, received)
-
-
-@lru_cache(maxsize=64)
-def _zone(timezone: str) -> ZoneInfo:
-    return ZoneInfo(timezone)
 
 
 def _moment(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
@@ -345,9 +339,13 @@ def _place(sender: Sender, context: Context) -> Mapping[str, Any]:
     return fields
 
 
+def _day_key(sender: Sender, context: Context) -> bytes | None:
+    return context.keys.day(context.site.calendar.zone_on(sender.day).key, sender.day)
+
+
 def _visitor_of_day(sender: Sender, context: Context, prefix: bytes) -> str:
     """'' once the day key is gone."""
-    key = context.keys.day(context.site.timezone, sender.day)
+    key = _day_key(sender, context)
     if key is None:
         return ""
     request = sender.request

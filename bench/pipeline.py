@@ -17,6 +17,7 @@ from werkzeug.test import create_environ
 
 from anonymize import referrer
 from anonymize.agent import Agents
+from anonymize.calendar import Calendar
 from anonymize.event import Accepted, RawConsent, RawEvent, RawRequest
 from anonymize.geo import open_geo
 from anonymize.keys import KeyStore
@@ -33,7 +34,7 @@ KEYS = KeyStore(f"sqlite:///{HOME.name}/keys.db", bytes(32), lambda: datetime.no
 SITE = SitePolicy(
     1,
     "example.com",
-    "Europe/Brussels",
+    Calendar.of("Europe/Brussels"),
     "exempt",
     frozenset({"plan", "theme", "level"}),
 )

@@ -36,7 +36,6 @@ sites = Table(
     Column("id", Integer, primary_key=True),
     Column("domain", String(253), nullable=False, unique=True),
     Column("write_key", String(32), nullable=False, unique=True),
-    Column("timezone", String(64), nullable=False),
     Column("policy", String(8), nullable=False),
     Column("country", String(2), nullable=False),
     Column("k", Integer, nullable=False),
@@ -44,7 +43,22 @@ sites = Table(
     # The site's own names of consent categories: an object, name → purpose.
     Column("categories", JSON, nullable=False, server_default="{}"),
     Column("child_directed", Boolean, nullable=False, server_default=false()),
+    # Lists of texts: allow-listed property keys, and what is excluded. Networks are keyed MACs.
+    Column("properties", JSON, nullable=False, server_default="[]"),
+    Column("excluded_networks", JSON, nullable=False, server_default="[]"),
+    Column("excluded_hosts", JSON, nullable=False, server_default="[]"),
+    Column("excluded_paths", JSON, nullable=False, server_default="[]"),
+    Column("city", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,  # a removed site's number is never given to another
+)
+
+# From which local day on a time zone holds; the first of a site from 0001-01-01.
+site_timezones = Table(
+    "site_timezones",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("from_day", Date, primary_key=True),
+    Column("timezone", String(64), nullable=False),
 )
 
 # Which version of a day is shown. `state` is open, provisional or final; a final day is never

@@ -7,19 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TypedDict, Unpack
 from zoneinfo import ZoneInfo, available_timezones
 
 from hashids import Hashids
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 
+from anonymize.calendar import ALWAYS, Calendar, Zones
 from anonymize.event import Purpose
-from control.database import sites
+from control.database import site_timezones, sites
 
 POLICIES = ("opt-in", "exempt")
 _PUBLIC = Hashids(salt="discreet/site", min_length=6)
+# A change of zone leaves a day alone that ends within this time: every process reads it first.
+_NOTICE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,11 @@ class Site:
     """One website or app.
 
     `policy` says what holds when a person has stated no choice: `opt-in` (nothing personal) or
-    `exempt` (audience measurement without consent, where law allows). `k` is the smallest number
-    of persons a published cell may stand for. `categories` are the site's own names of consent
-    categories with the purpose that each stands for, by name. A `child_directed` site keeps counts
-    only, whatever anybody stated.
+    `exempt` (audience measurement without consent, where law allows). `timezone` is the one in
+    force when the site was read, `zones` all of them (see `anonymize.calendar`). `k` is the
+    smallest number of persons a published cell may stand for. `categories` are the site's own
+    names of consent categories with the purpose that each stands for, by name. A `child_directed`
+    site keeps counts only, whatever anybody stated.
     """
 
     id: int
@@ -42,6 +46,7 @@ class Site:
     k: int
     categories: tuple[tuple[str, Purpose], ...] = ()
     child_directed: bool = False
+    zones: Zones = ()
 
     @property
     def public_id(self) -> str:
@@ -49,8 +54,13 @@ class Site:
         return str(_PUBLIC.encode(self.id))
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
+    def calendar(self) -> Calendar:
+        """The site's local days, past and to come."""
+        return Calendar(self.zones) if self.zones else Calendar.of(self.timezone)
+
+    def zone_on(self, day: date) -> ZoneInfo:
+        """The zone by whose clocks a local day ends, and by which its hours are told."""
+        return self.calendar.zone_on(day)
 
 
 class SiteError(ValueError):
@@ -116,11 +126,16 @@ class Sites:
     """Sites in the control database. Reads are cached for `ttl` seconds on the collector's path."""
 
     def __init__(
-        self, engine: Engine, ttl: float = 2.0, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        ttl: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
         self._ttl = ttl
         self._clock = clock
+        self._now = now
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._all: tuple[Site, ...] = ()
@@ -133,16 +148,19 @@ class Sites:
         with self._engine.begin() as connection:
             if connection.execute(select(sites.c.id).where(sites.c.domain == domain)).first():
                 raise SiteError(f"domain: {domain} exists already")
-            connection.execute(
+            added = connection.execute(
                 insert(sites).values(
                     domain=domain,
                     write_key=secrets.token_hex(16),
-                    timezone=timezone,
                     policy=policy,
                     country=country.upper(),
                     k=k,
-                    created_at=datetime.now(UTC),
+                    created_at=self._now(),
                 )
+            ).inserted_primary_key
+            assert added is not None  # noqa: S101  the database gives every site a number
+            connection.execute(
+                insert(site_timezones).values(site=added[0], from_day=ALWAYS, timezone=timezone)
             )
         self.forget()
         site = self.by_domain(domain)
@@ -150,9 +168,13 @@ class Sites:
         return site
 
     def set(self, site: Site, **changes: Unpack[Changes]) -> Site:
-        """Changes what is named; `categories` replaces all of them. Raises `SiteError`."""
+        """Changes what is named; `categories` replaces all of them. Raises `SiteError`.
+
+        A new `timezone` holds from the day after the site's current one. Another on the same day
+        takes its place, and the one in force cancels it.
+        """
+        timezone = changes.pop("timezone", None)
         new: Changes = {
-            "timezone": site.timezone,
             "policy": site.policy,
             "country": site.country,
             "k": site.k,
@@ -161,14 +183,28 @@ class Sites:
             **changes,
         }
         new["country"] = new["country"].upper()
-        check(site.domain, new["timezone"], new["policy"], new["country"], new["k"])
+        check(site.domain, timezone or site.timezone, new["policy"], new["country"], new["k"])
         check_categories(new["categories"])
         with self._engine.begin() as connection:
             connection.execute(update(sites).where(sites.c.id == site.id).values(**new))
+            if timezone is not None:
+                self._change_zone(connection, site.id, timezone)
         self.forget()
         changed = self.by_domain(site.domain)
         assert changed is not None  # noqa: S101  the row cannot have gone in between
         return changed
+
+    def _change_zone(self, connection: Connection, site: int, timezone: str) -> None:
+        here = site_timezones.c.site == site
+        calendar = Calendar(_zones(connection, here)[site])
+        today = calendar.local_day(self._now() + _NOTICE)
+        connection.execute(delete(site_timezones).where(here, site_timezones.c.from_day > today))
+        if timezone != calendar.zone_on(today).key:
+            connection.execute(
+                insert(site_timezones).values(
+                    site=site, from_day=today + timedelta(days=1), timezone=timezone
+                )
+            )
 
     def remove(self, site: Site) -> None:
         with self._engine.begin() as connection:
@@ -198,20 +234,31 @@ class Sites:
             if self._clock() - self._read_at < self._ttl:
                 return
             with self._engine.connect() as connection:
-                self._all = tuple(
-                    _site(row) for row in connection.execute(select(sites).order_by(sites.c.domain))
-                )
+                rows = connection.execute(select(sites).order_by(sites.c.domain)).all()
+                zones = _zones(connection)  # without a site that was removed in between
+            now = self._now()
+            self._all = tuple(_site(row, zones[row.id], now) for row in rows if row.id in zones)
             self._by_key = {site.write_key: site for site in self._all}
             self._by_domain = {site.domain: site for site in self._all}
             self._read_at = self._clock()
 
 
-def _site(row: SqlRow[tuple[object, ...]]) -> Site:
+def _zones(connection: Connection, *which: ColumnElement[bool]) -> dict[int, Zones]:
+    """The zones of each site, the latest first."""
+    found: dict[int, Zones] = {}
+    latest_first = select(site_timezones).where(*which).order_by(site_timezones.c.from_day.desc())
+    for row in connection.execute(latest_first):
+        found[row.site] = (*found.get(row.site, ()), (row.from_day, row.timezone))
+    return found
+
+
+def _site(row: SqlRow[tuple[object, ...]], zones: Zones, now: datetime) -> Site:
     return Site(
         id=row.id,
         domain=row.domain,
         write_key=row.write_key,
-        timezone=row.timezone,
+        timezone=Calendar(zones).zone_at(now).key,
+        zones=zones,
         policy=row.policy,
         country=row.country,
         k=row.k,

@@ -50,7 +50,7 @@ def _blueprint(
     def chosen(domain: str) -> tuple[Site, Period]:
         found = sites.by_domain(domain) or abort(404)
         asked = request.args
-        today = now().astimezone(found.zone).date()
+        today = found.calendar.local_day(now())
         key = asked.get("period", period.DEFAULT)
         return found, period.choose(key, asked.get("from", ""), asked.get("to", ""), today)
 

@@ -6,11 +6,12 @@ still open: a site that was set up this morning must not look empty.
 
 from __future__ import annotations
 
-import calendar
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
+
+from anonymize.calendar import Calendar
 
 # What the menu offers, in its order.
 CHOICES = {
@@ -95,18 +96,18 @@ def months(first: date, last: date) -> Iterator[tuple[date, date]]:
         start = _months(start.replace(day=1), 1)
 
 
-def hours(day: date, zone: ZoneInfo) -> list[int]:
-    """The hours on the wall of a local day: 0 to 23, less one that a clock change leaves out.
+def hours(day: date, calendar: Calendar) -> list[int]:
+    """The hours on the wall of a local day: 0 to 23, less those that a change of the clocks or of
+    the zone leaves out.
 
     An hour that comes twice is one hour here: releases count it so.
     """
-    moment = datetime.combine(day, time(), zone).astimezone(UTC)
-    end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    zone, moment, end = calendar.zone_on(day), calendar.start(day), calendar.end(day)
     found: dict[int, None] = {}
     while moment < end:
         found[moment.astimezone(zone).hour] = None
         moment += timedelta(minutes=30)  # Lord Howe Island changes its clocks by half an hour
-    return list(found)
+    return sorted(found)
 
 
 def _custom(first: date, last: date, today: date) -> Period:
@@ -141,8 +142,8 @@ def _months(day: date, by: int) -> date:
     if not date.min.year * 12 <= index < (date.max.year + 1) * 12:
         raise PeriodError("from: too far away")
     year, month = divmod(index, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def _end(day: date) -> date:
-    return day.replace(day=calendar.monthrange(day.year, day.month)[1])
+    return day.replace(day=monthrange(day.year, day.month)[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from control.sites import Site
 from dashboards import period as periods
@@ -203,7 +204,7 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
     released = reading.days(site, date.min, period.last)
     here = [r for r in released if r.day >= period.first]
     if not here:
-        later = reading.days(site, period.last, now.astimezone(site.zone).date())
+        later = reading.days(site, period.last, site.calendar.local_day(now))
         days = [r.day for r in released + later]
         if not days:
             return Page(site, period, "empty", None, [], None, [], [], None)
@@ -384,17 +385,17 @@ def _hours(
 ) -> list[Point]:
     values = dict(reading.by_hour(site, period.first))
     earlier = dict(reading.by_hour(site, period.before_first)) if compared else {}
-    local = now.astimezone(site.zone)
-    today = local.date() == period.first
+    zone = site.zone_on(period.first)
+    today = site.calendar.local_day(now) == period.first
     return [
         Point(
             label=f"{hour:02}:00 – {hour:02}:59",
             short=f"{hour:02}:00",
             value=metric.of(values[hour]) if hour in values else None,
             before=metric.of(earlier[hour]) if hour in earlier else None,
-            open=today and hour == local.hour,
+            open=today and hour == now.astimezone(zone).hour,
         )
-        for hour in periods.hours(period.first, site.zone)
+        for hour in periods.hours(period.first, site.calendar)
     ]
 
 
@@ -410,7 +411,7 @@ def _about(
     measured = sum(coverage.values())
     linked = measured - coverage.get("none", 0)
     return About(
-        computed=max(r.computed_at for r in here).astimezone(site.zone),
+        computed=max(r.computed_at for r in here).astimezone(ZoneInfo(site.timezone)),
         open=any(r.state == "open" for r in here),
         provisional=_runs([r.day for r in here if r.state == "provisional"]),
         missing_days=(period.last - period.first).days + 1 - len(here),
@@ -448,7 +449,7 @@ class Card:
 
 def card(reading: Reading, site: Site, now: datetime) -> Card:
     """Raises `ReleasesUnavailable`."""
-    today = now.astimezone(site.zone).date()
+    today = site.calendar.local_day(now)
     period = periods.choose("7d", "", "", today)
     shown = dict(reading.by_day(site, period.first, period.last))
     totals = reading.totals(site, period.first, period.last)

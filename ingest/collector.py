@@ -108,7 +108,7 @@ def _outcome(item: Item, context: Context) -> Outcome:
 
 
 def _tallies(site: Site | None, reasons: Counter[Reason], now: datetime) -> Sequence[Tally]:
-    day = now.astimezone(site.zone if site else UTC).date().isoformat()
+    day = (site.calendar.local_day(now) if site else now.astimezone(UTC).date()).isoformat()
     number = site.id if site else NO_SITE
     return [Tally(number, day, reason, n) for reason, n in reasons.items()]
 
@@ -118,7 +118,7 @@ def _policy(site: Site) -> SitePolicy:
     return SitePolicy(
         site.id,
         site.domain,
-        site.timezone,
+        site.calendar,
         site.policy,
         categories={**CATEGORIES, **dict(site.categories)},
         child_directed=site.child_directed,

@@ -91,7 +91,7 @@ def _query(
             {
                 "site": site.id,
                 "day": day,
-                "timezone": site.timezone,
+                "timezone": site.zone_on(day).key,
                 "purpose": purpose,
                 "version": version or 0,
             },

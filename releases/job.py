@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Engine, delete, insert, select
 
@@ -84,7 +84,7 @@ class ReleaseJob:
         imported_at: datetime | None = None,
     ) -> str:
         """`imported_at` is when an import of the day was published, after it was written."""
-        ends = datetime.combine(day + timedelta(days=1), time(), site.zone).astimezone(UTC)
+        ends = site.calendar.end(day)
         if now < ends:
             return "open"
         last = ends + self._late + SETTLE if imported_at is None else max(ends, imported_at)

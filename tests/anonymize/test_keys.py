@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy.dialects import postgresql, sqlite
 
 from anonymize import pseudonyms
-from anonymize.keys import EphemeralKeys, KeyStore, create_statement, end_of_day
+from anonymize.calendar import midnight
+from anonymize.keys import EphemeralKeys, KeyStore, create_statement
 from anonymize.keys import keys as table
 from tests.postgres import postgres  # noqa: F401  the fixture
 
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ZONE = "Europe/Brussels"
+END = midnight(ZONE, DAY + timedelta(days=1))
 SECRET = b"s" * 32
 
 
@@ -82,7 +84,7 @@ def test_days_and_zones_have_keys_of_their_own(url, clock):
 def test_a_day_key_is_gone_within_an_hour_after_its_day(url, clock):
     keys = store(url, clock)
     assert keys.day(ZONE, DAY)
-    clock.now = end_of_day(ZONE, DAY) + timedelta(minutes=59)
+    clock.now = END + timedelta(minutes=59)
     assert keys.day(ZONE, DAY) is None
     assert keys.destroy_due() == 1
     assert [exists for *_, exists, _, _ in keys.status()] == [False]
@@ -91,7 +93,7 @@ def test_a_day_key_is_gone_within_an_hour_after_its_day(url, clock):
 def test_a_clock_that_jumps_back_does_not_bring_a_key_back(url, clock):
     keys = store(url, clock)
     keys.day(ZONE, DAY)
-    clock.now = end_of_day(ZONE, DAY) + timedelta(hours=1)
+    clock.now = END + timedelta(hours=1)
     keys.destroy_due()
     clock.now = NOON
     assert keys.day(ZONE, DAY) is None
@@ -114,7 +116,7 @@ def test_a_destroyed_key_leaves_no_byte_sealed_or_not(url, clock, tmp_path, requ
     with keys._engine.connect() as connection:
         sealed = connection.execute(table.select()).first().sealed
     assert holds(files(url, tmp_path, request), sealed)
-    clock.now = end_of_day(ZONE, DAY) + timedelta(hours=1)
+    clock.now = END + timedelta(hours=1)
     keys.destroy_due()
     folder = files(url, tmp_path, request)
     for needle in (key, sealed, sealed[12:28]):
@@ -154,19 +156,11 @@ def test_an_import_has_day_keys_of_its_own_that_nobody_else_can_ask_for(url, clo
     assert one.event(NOON) == lasting.event(NOON)
 
 
-@pytest.mark.parametrize(
-    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 6, 1), 24)]
-)
-def test_a_local_day_has_as_many_hours_as_its_zone_says(day, hours):
-    length = end_of_day(ZONE, day) - end_of_day(ZONE, day - timedelta(days=1))
-    assert length == timedelta(hours=hours)
-
-
 def test_every_process_that_holds_a_key_destroys_it_by_itself(url, clock, monkeypatch):
     monkeypatch.setattr("anonymize.keys.KEEPER_SECONDS", 0.01)
     keys = store(url, clock)
     keys.day(ZONE, DAY)
-    clock.now = end_of_day(ZONE, DAY) + timedelta(minutes=31)
+    clock.now = END + timedelta(minutes=31)
     deadline = time.monotonic() + 10
     while keys._held or [exists for *_, exists, _, _ in keys.status()] != [False]:
         assert time.monotonic() < deadline
@@ -190,7 +184,7 @@ def test_with_every_file_and_secret_left_yesterdays_pseudonym_cannot_be_recomput
         }
 
     assert known in recomputed(store(url, clock))  # today it can be: the attack works
-    clock.now = end_of_day(ZONE, DAY) + timedelta(hours=1)
+    clock.now = END + timedelta(hours=1)
     keys.destroy_due()
     clock.now = NOON  # and a clock set back does not help
     assert known not in recomputed(store(url, clock))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from anonymize import pseudonyms
 from anonymize.agent import Agents
 from anonymize.basis import CATEGORIES, Record
+from anonymize.calendar import Calendar
 from anonymize.event import (
     Accepted,
     Basis,
@@ -58,7 +59,7 @@ class Belgium:
 
 
 def context(policy="exempt", *, keys=None, late=timedelta(days=7), **more):
-    site = SitePolicy(1, "example.com", "Europe/Brussels", policy)
+    site = SitePolicy(1, "example.com", Calendar.of("Europe/Brussels"), policy)
     return Context(site, NOW, late, keys or FixedKeys(), Belgium(), Agents(), **more)
 
 

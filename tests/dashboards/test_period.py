@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anonymize.calendar import Calendar
 from dashboards.period import CHOICES, MOST_DAYS, PeriodError, choose, days, hours, months
 
 
@@ -104,6 +104,6 @@ def test_the_longer_the_period_the_coarser_its_chart(length: int, interval: str)
 def test_a_day_has_the_hours_that_its_clocks_show(
     zone: str, on: str, missing: list[int], number: int
 ) -> None:
-    found = hours(day(on), ZoneInfo(zone))
+    found = hours(day(on), Calendar.of(zone))
     assert len(found) == number
     assert found == sorted(set(range(24)) - set(missing))
