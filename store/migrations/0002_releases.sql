@@ -28,6 +28,6 @@ CREATE TABLE IF NOT EXISTS cells {on_cluster}
     currency  LowCardinality(String) DEFAULT '' COMMENT 'ISO 4217'
 )
 ENGINE = {engine:MergeTree}
-PARTITION BY toYYYYMM(day)
+PARTITION BY toYear(day)
 ORDER BY (site, table, period, by, day, version, value)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
