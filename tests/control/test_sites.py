@@ -1,6 +1,7 @@
 """Sites: what can be set, what cannot be, and that an older database keeps what it has."""
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, create_engine, text
 
 import control.database
+from anonymize.calendar import ALWAYS
 from anonymize.event import Purpose
 from control.database import open_control
 from control.sites import SiteError, Sites
@@ -95,3 +97,78 @@ def test_a_database_of_the_first_version_keeps_its_sites(tmp_path: Path):
     [site] = Sites(engine).all()
     engine.dispose()
     assert (site.domain, site.categories, site.child_directed) == ("example.com", (), False)
+    assert (site.timezone, site.zones) == ("Europe/Brussels", ((ALWAYS, "Europe/Brussels"),))
+
+
+class Clock:
+    """Stands at a Sunday, 15:20 in Brussels, until it is moved."""
+
+    def __init__(self):
+        self.now = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watched(engine: Engine, clock: Clock) -> Sites:
+    """Sites that are read anew each time, at the clock's time."""
+    return Sites(engine, ttl=0, now=clock)
+
+
+TODAY, TOMORROW = date(2026, 11, 22), date(2026, 11, 23)
+ALWAYS_BRUSSELS = (ALWAYS, "Europe/Brussels")
+
+
+def test_a_new_time_zone_holds_from_the_next_day_on(watched, clock):
+    site = watched.set(add(watched), timezone="America/New_York")
+    assert site.timezone == "Europe/Brussels"
+    assert site.zones == ((TOMORROW, "America/New_York"), ALWAYS_BRUSSELS)
+    assert site.zone_on(TODAY).key == "Europe/Brussels"
+    assert site.zone_on(TOMORROW).key == "America/New_York"
+    clock.now = datetime(2026, 11, 22, 23, tzinfo=UTC)  # midnight in Brussels
+    [site] = watched.all()
+    assert site.timezone == "America/New_York"
+    assert site.calendar.local_day(clock.now) == TOMORROW
+    assert site.calendar.end(TOMORROW) == datetime(2026, 11, 24, 5, tzinfo=UTC)
+
+
+def test_a_second_change_on_a_day_takes_the_place_of_the_first(watched):
+    site = watched.set(add(watched), timezone="America/New_York")
+    site = watched.set(site, timezone="Asia/Tokyo")
+    assert site.zones == ((TOMORROW, "Asia/Tokyo"), ALWAYS_BRUSSELS)
+
+
+def test_changing_back_on_the_same_day_cancels_the_change(watched):
+    site = watched.set(add(watched), timezone="America/New_York")
+    assert watched.set(site, timezone="Europe/Brussels").zones == (ALWAYS_BRUSSELS,)
+
+
+def test_setting_something_else_leaves_a_change_to_come_alone(watched):
+    site = watched.set(add(watched), timezone="America/New_York")
+    assert watched.set(site, k=20).zones == site.zones
+
+
+def test_changes_of_earlier_days_stay(watched, clock):
+    watched.set(add(watched), timezone="America/New_York")
+    clock.now += timedelta(days=3)
+    [site] = watched.all()
+    site = watched.set(site, timezone="Asia/Tokyo")
+    assert site.zones == (
+        (date(2026, 11, 26), "Asia/Tokyo"), (TOMORROW, "America/New_York"), ALWAYS_BRUSSELS,
+    )  # fmt: skip
+
+
+def test_in_the_last_minute_of_a_day_a_change_waits_for_the_next(watched, clock):
+    """Another process reads the sites every two seconds: it must know before the day begins."""
+    site = watched.set(add(watched), timezone="America/New_York")
+    clock.now = datetime(2026, 11, 22, 22, 59, 30, tzinfo=UTC)
+    site = watched.set(site, timezone="Asia/Tokyo")
+    assert site.zones == (
+        (date(2026, 11, 24), "Asia/Tokyo"), (TOMORROW, "America/New_York"), ALWAYS_BRUSSELS,
+    )  # fmt: skip
