@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from anonymize.agent import _BOTS, _LISTS, Agents
+from anonymize.agent import _BOTS, _LISTS, _OWN, Agents
 
 AGENTS = Agents()
 LISTS = Path(__file__).with_name("agents")
@@ -82,6 +82,11 @@ def test_the_page_states_how_long_the_lists_are() -> None:
     spam = (_LISTS / "spam.txt").read_text(encoding="utf-8").splitlines()
     assert f" {len(_BOTS)} patterns " in PAGE
     assert f" {sum(not line.startswith('#') for line in spam)} registrable domains" in PAGE
+
+
+def test_the_patterns_are_written_in_lower_case_as_the_texts_are_that_they_meet() -> None:
+    patterns = [*_BOTS, *_OWN["automation"]]
+    assert [each for each in patterns if re.search(r"(?<!\\)[A-Z]", each)] == []
 
 
 def test_the_page_names_every_kind() -> None:
