@@ -72,8 +72,29 @@ released_days = Table(
     Column("state", String(12), nullable=False),
     Column(
         "rows", BigInteger, nullable=False
-    ),  # stored when it was computed: more or fewer, and it is due
+    ),  # digest of what was stored when it was computed: another, and it is due
     Column("computed_at", DateTime(timezone=True), nullable=False),
+)
+
+# Which version of an ISO week is shown, by its Monday. A week is released once, when all its days are
+# final, and its cells are whole: every value that one of its days shows has one, so that a reader
+# adds up weeks or days and never mixes them within a week.
+released_weeks = Table(
+    "released_weeks",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("week", Date, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("computed_at", DateTime(timezone=True), nullable=False),
+)
+
+# The tier of visitors in the five minutes before `until`, as the worker's clock last found it.
+realtime = Table(
+    "realtime",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("until", DateTime(timezone=True), nullable=False),
+    Column("tier", String(12), nullable=False),
 )
 
 # One number for every computation of a day, so that versions never repeat.
@@ -137,6 +158,20 @@ sign_in_links = Table(
     Column("person", Integer, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
+)
+
+# With a token a tool reads one site's figures. It holds 256 random bits; only their SHA-256 is kept.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("until", Date),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("last_used", Date),  # the day: enough to find what nobody needs any more
+    sqlite_autoincrement=True,  # a revoked token's number is never given to another
 )
 
 

@@ -7,7 +7,7 @@ import secrets
 import socket
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from control.database import leases
 
@@ -36,6 +36,20 @@ class Lease:
             else:
                 return False
         return True
+
+    def keep(self, connection: Connection) -> bool:
+        """Renews it within a transaction, which nobody can then take it away from.
+
+        False where somebody else has taken it since, also when they have given it back: what this
+        holder knew may be out of date.
+        """
+        until = datetime.now(UTC).replace(tzinfo=None) + self._life
+        kept = connection.execute(
+            update(leases)
+            .where(leases.c.name == self._name, leases.c.holder == self._holder)
+            .values(until=until)
+        )
+        return kept.rowcount == 1
 
     def give(self) -> None:
         with self._engine.begin() as connection:
