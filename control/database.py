@@ -76,9 +76,9 @@ released_days = Table(
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
 
-# Which version of an ISO week is shown, by its Monday. A week is released once, when all its days are
-# final, and its cells are whole: every value that one of its days shows has one, so that a reader
-# adds up weeks or days and never mixes them within a week.
+# Which version of an ISO week is shown, by its Monday. A week is released once, when all its days
+# are final, and its cells are whole: every value that one of its days shows has one, so that a
+# reader adds up weeks or days and never mixes them within a week.
 released_weeks = Table(
     "released_weeks",
     metadata,
@@ -160,7 +160,7 @@ sign_in_links = Table(
     Column("used_at", DateTime(timezone=True)),
 )
 
-# With a token a tool reads one site's figures. It holds 256 random bits; only their SHA-256 is kept.
+# With a token a tool reads one site's figures. Of its 256 random bits only the SHA-256 is kept.
 tokens = Table(
     "tokens",
     metadata,
