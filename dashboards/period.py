@@ -9,9 +9,8 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
-
-from anonymize.calendar import Calendar
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 # What the menu offers, in its order.
 CHOICES = {
@@ -96,13 +95,13 @@ def months(first: date, last: date) -> Iterator[tuple[date, date]]:
         start = _months(start.replace(day=1), 1)
 
 
-def hours(day: date, calendar: Calendar) -> list[int]:
+def hours(start: datetime, end: datetime, zone: ZoneInfo) -> list[int]:
     """The hours on the wall of a local day: 0 to 23, less those that a change of the clocks or of
-    the zone leaves out.
+    the site's zone leaves out.
 
     An hour that comes twice is one hour here: releases count it so.
     """
-    zone, moment, end = calendar.zone_on(day), calendar.start(day), calendar.end(day)
+    moment = start
     found: dict[int, None] = {}
     while moment < end:
         found[moment.astimezone(zone).hour] = None

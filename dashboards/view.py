@@ -385,8 +385,8 @@ def _hours(
 ) -> list[Point]:
     values = dict(reading.by_hour(site, period.first))
     earlier = dict(reading.by_hour(site, period.before_first)) if compared else {}
-    zone = site.zone_on(period.first)
-    today = site.calendar.local_day(now) == period.first
+    calendar, zone = site.calendar, site.zone_on(period.first)
+    today = calendar.local_day(now) == period.first
     return [
         Point(
             label=f"{hour:02}:00 – {hour:02}:59",
@@ -395,7 +395,7 @@ def _hours(
             before=metric.of(earlier[hour]) if hour in earlier else None,
             open=today and hour == now.astimezone(zone).hour,
         )
-        for hour in periods.hours(period.first, site.calendar)
+        for hour in periods.hours(calendar.start(period.first), calendar.end(period.first), zone)
     ]
 
 

@@ -104,6 +104,14 @@ def test_the_longer_the_period_the_coarser_its_chart(length: int, interval: str)
 def test_a_day_has_the_hours_that_its_clocks_show(
     zone: str, on: str, missing: list[int], number: int
 ) -> None:
-    found = hours(day(on), Calendar.of(zone))
+    calendar = Calendar.of(zone)
+    found = hours(calendar.start(day(on)), calendar.end(day(on)), calendar.zone_on(day(on)))
     assert len(found) == number
     assert found == sorted(set(range(24)) - set(missing))
+
+
+def test_a_day_that_a_change_of_zone_shortens_has_fewer_hours() -> None:
+    first = day("2026-11-23")
+    calendar = Calendar(((first, "Asia/Tokyo"), (date.min, "Europe/Brussels")))
+    found = hours(calendar.start(first), calendar.end(first), calendar.zone_on(first))
+    assert found == list(range(8, 24))
