@@ -174,6 +174,13 @@ TABLE: tuple[Setting, ...] = (
         "https origin in links, snippets and notices; empty: this machine's own",
     ),
     Setting(
+        "metrics_token_file",
+        "",
+        "file",
+        str,
+        "bearer token for `/metrics`. Empty: it answers this machine itself, and nobody at all once a proxy or a public origin is set, since exact counters let single arrivals be watched",
+    ),
+    Setting(
         "require_browser",
         "",
         "`1`",
@@ -214,6 +221,7 @@ class Settings:
     spool_fsync: str
     spool_max_bytes: int
     public_url: str
+    metrics_token_file: str
     require_browser: str
     require_postgres: str
     test_clickhouse_url: str

@@ -16,7 +16,7 @@ import ingest.views
 from accounts import signin
 from accounts.people import People
 from config.settings import Settings, SettingsError, load
-from operate import commands, demo, health, import_log, logs
+from operate import commands, demo, health, import_log, logs, metrics
 from operate.services import Services, build
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -43,12 +43,14 @@ def assemble(services: Services) -> Flask:
     if hops := settings.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
+    app.wsgi_app = services.metrics.timed(app.wsgi_app)  # type: ignore[method-assign]
     people = People(services.control)
     csrf = signin.init(app, people, settings)
     collecting = ingest.views.blueprint(services)
     csrf.exempt(collecting)
     app.register_blueprint(collecting)
     app.register_blueprint(health.blueprint(services))
+    app.register_blueprint(metrics.blueprint(services))
     dashboards.pages.init(app, services.reading, services.sites, settings)
     own = accounts.commands.group(lambda: people, settings.origin)
     for command in (own, *commands.GROUPS, import_log.command, demo.command):

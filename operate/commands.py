@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import update_wrapper
 from typing import Any, cast
 
@@ -223,11 +224,7 @@ def site_remove(services: Services, domain: str, yes: bool) -> None:
         services.sites.remove(found)
         jobs.catch_up(services, store)
         for table in ("events", "tallies", "cells"):
-            store.command(
-                f"ALTER TABLE {table} DELETE WHERE site = {{site:UInt32}}",
-                {"site": found.id},
-                {"mutations_sync": 2},
-            )
+            store.delete(table, "site = {site:UInt32}", {"site": found.id})
     click.echo(f"{found.domain} is deleted")
 
 
@@ -326,19 +323,82 @@ def spool() -> None:
 def spool_status(services: Services, json_: bool) -> None:
     """Segments and bytes waiting, the age of the oldest, and what the store has refused."""
     directory = services.settings.spool
-    segments, size, age = reader.pending(directory)
-    refused = [path.name for path in reader.refused(directory)]
-    facts = {"segments": segments, "bytes": size, "oldest_seconds": age, "refused": refused}
+    used = reader.measure(directory)
+    refused = [found.segment.name for found in reader.refused(directory)]
+    facts = {
+        "segments": used.segments,
+        "bytes": used.bytes,
+        "oldest_seconds": used.seconds,
+        "total_bytes": used.total,
+        "max_bytes": services.settings.spool_max_bytes,
+        "refused": refused,
+    }
     show(
         facts,
         json_,
         lambda: [
-            f"{segments} segments, {size} bytes, the oldest {age:.0f} seconds old"
-            if segments
+            f"{used.segments} segments, {used.bytes} bytes, the oldest {used.seconds:.0f} seconds old"
+            if used.segments
             else "nothing waits for the store",
+            f"{used.total} of {services.settings.spool_max_bytes} bytes are used",
             f"{len(refused)} set aside because the store refused them",
         ],
     )
+
+
+@spool.command("inspect")
+@as_json
+@with_services
+def spool_inspect(services: Services, json_: bool) -> None:
+    """What the store refused, and why. Shows no line: the rows in them are pseudonymous."""
+    facts: list[dict[str, Any]] = [
+        {
+            "name": found.segment.name,
+            "table": found.segment.table,
+            "lines": len(lines),
+            "bytes": found.segment.size,
+            "code": found.code,
+            "refused_at": datetime.fromtimestamp(found.at, UTC).isoformat(),
+            "unknown_fields": sorted(reader.unknown_fields(found.segment)),
+        }
+        for found in reader.refused(services.settings.spool)
+        for lines in [found.segment.path.read_bytes().splitlines()]
+    ]
+    show(
+        facts,
+        json_,
+        lambda: (
+            [
+                f"{f['name']}  {f['lines']} lines  ClickHouse's error {f['code']}  {f['refused_at']}"
+                + (
+                    f"  unknown fields: {', '.join(f['unknown_fields'])}"
+                    if f["unknown_fields"]
+                    else ""
+                )
+                for f in facts
+            ]
+            or ["The store refused nothing."]
+        ),
+    )
+
+
+@spool.command("retry")
+@click.argument("names", nargs=-1)
+@as_json
+@with_services
+def spool_retry(services: Services, names: tuple[str, ...], json_: bool) -> None:
+    """Put what was refused back among what waits: all of it, or NAMES that `inspect` shows.
+
+    After a repair, such as a migration. The worker loads it; what is refused again is set aside
+    again. Rows of a day that has become final meanwhile are stored and no longer counted.
+    """
+    found = {refused.segment.name: refused for refused in reader.refused(services.settings.spool)}
+    if unknown := set(names) - found.keys():
+        raise click.ClickException(f"not among what was refused: {', '.join(sorted(unknown))}")
+    again = [name for name in found if name in names or not names]
+    for name in again:
+        reader.retry(services.settings.spool, found[name])
+    show({"retried": again}, json_, lambda: [f"{len(again)} segments wait for the store again"])
 
 
 @click.group()

@@ -70,18 +70,24 @@ def _ping(services: Services) -> None:
 
 def _spool(services: Services) -> tuple[bool, str]:
     """Whether there is room; not how much is in it, which would show single arrivals."""
-    _, size, _ = reader.pending(services.settings.spool)
-    full = size >= services.settings.spool_max_bytes
-    return not full, "full: what waits for the store has reached the limit" if full else "has room"
+    used = reader.measure(services.settings.spool)
+    if used.total >= services.settings.spool_max_bytes:
+        return False, "full: what waits for the store or was set aside has reached the limit"
+    if reader.refused(services.settings.spool):
+        return True, "has room; the store refused some lines, see `spool inspect`"
+    return True, "has room"
 
 
 def _worker(services: Services) -> tuple[bool, str]:
     beat = last_beat(services.settings.home)
     if beat is None:
         return False, "has not run yet; events are kept until it does"
-    silent = time.time() - beat
+    at, problem = beat
+    silent = time.time() - at
     if silent > WORKER_SILENT:
         return False, f"silent for {int(silent)} seconds; events are kept until it is back"
+    if problem:
+        return False, f"{problem}; events are kept"
     return True, "at work"
 
 

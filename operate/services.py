@@ -16,6 +16,7 @@ from anonymize.keys import KeyStore
 from config.settings import Settings
 from control.database import open_control
 from control.sites import Sites
+from operate.metrics import Metrics
 from releases.job import ReleaseJob
 from releases.reading import Reading
 from spool.writer import Spool
@@ -42,6 +43,7 @@ class Services:
     geo: Geo
     agents: Agents
     reading: Reading
+    metrics: Metrics
 
     @property
     def late(self) -> timedelta:
@@ -61,14 +63,19 @@ def build(settings: Settings) -> Services:
     control = open_control(settings.control_url)
     store = Store(settings)
     late = timedelta(days=settings.late_days)
+    metrics = Metrics(settings.home)
+    spool = Spool(
+        settings.spool, settings.spool_fsync, settings.spool_max_bytes, observe=metrics.appended
+    )
     return Services(
         settings=settings,
         control=control,
         sites=Sites(control),
         keys=KeyStore(settings.keys_url, settings.secret_key(), now, late),
         store=store,
-        spool=Spool(settings.spool, settings.spool_fsync, settings.spool_max_bytes),
+        spool=spool,
         geo=open_geo(Path(settings.geo_db)),
         agents=Agents(),
         reading=Reading(store, control),
+        metrics=metrics,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -16,12 +17,17 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from operate.heartbeat import beat
 from operate.jobs import loaded_until
 from operate.services import Services, now
-from store.clickhouse import Store, StoreRefused, StoreUnavailable, hosting
+from store.clickhouse import ANSWER_SECONDS, Store, StoreRefused, StoreUnavailable, hosting
 from store.loader import Loader
 from store.migrate import migrate
 from store.retention import expire
 
 log = structlog.get_logger()
+
+# Seconds between two signs of life.
+_BEAT = 2.0
+# An insert may take as long as `store.clickhouse.ANSWER_SECONDS`; what takes longer hangs.
+STUCK = 2.0 * ANSWER_SECONDS
 
 
 def run(services: Services) -> None:
@@ -40,15 +46,51 @@ def run(services: Services) -> None:
 
 def _work(services: Services, store: Store, stop: threading.Event) -> None:
     _migrate(services, store, stop)
-    loader = threading.Thread(target=_load, args=(services, store, stop), name="loader")
-    loader.start()
+    loading = Loading(services, store, stop)
+    loading.start()
     scheduler = _schedule(services, store)
     scheduler.start()
     log.info("worker ready")
-    beat(services.settings.home)
-    stop.wait()
+    while not stop.is_set():
+        beat(services.settings.home, loading.tend())
+        stop.wait(_BEAT)
     scheduler.shutdown(wait=True)
-    loader.join()
+    loading.join()
+
+
+class Loading:
+    """The thread that loads, started again whenever it ends before it should."""
+
+    def __init__(self, services: Services, store: Store, stop: threading.Event) -> None:
+        self._stop = stop
+        self._loader = Loader(store, services.settings.spool, services.metrics.inserted)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="loader")
+        self._thread.start()
+
+    def tend(self) -> str:
+        """Starts the thread again if it is dead. Returns what hinders loading, '' if nothing."""
+        if not self._thread.is_alive() and not self._stop.is_set():
+            log.error("thread died", name="loader")
+            self.start()
+            return "loading was interrupted by a fault and started again"
+        silent = time.monotonic() - self._loader.turned_at
+        if silent > STUCK:
+            return f"nothing has been loaded for {int(silent)} seconds"
+        return self._loader.problem
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with self._loader.lock(blocking=False) as mine:
+                if mine:
+                    self._loader.run(self._stop)
+                else:  # a command loads
+                    self._loader.rest()
+            self._stop.wait(0.2)
 
 
 def _migrate(services: Services, store: Store, stop: threading.Event) -> None:
@@ -62,15 +104,6 @@ def _migrate(services: Services, store: Store, stop: threading.Event) -> None:
             stop.wait(2)
 
 
-def _load(services: Services, store: Store, stop: threading.Event) -> None:
-    loader = Loader(store, services.settings.spool)
-    while not stop.is_set():
-        with loader.lock(blocking=False) as mine:
-            if mine:
-                loader.run(stop)
-        stop.wait(0.2)
-
-
 def _schedule(services: Services, store: Store) -> BackgroundScheduler:
     """Each job runs alone, and one that was missed runs once, late."""
     scheduler = BackgroundScheduler(
@@ -81,7 +114,6 @@ def _schedule(services: Services, store: Store) -> BackgroundScheduler:
     def every(job: Callable[[Services, Store], None], **when: str) -> None:
         scheduler.add_job(_guarded(job, services, store), "cron", **when)
 
-    every(_beat, second="*/5")
     every(_release, minute="*/5")
     every(_destroy_keys, minute="*", second="7")
     every(_expire, minute="3")
@@ -107,10 +139,6 @@ def _guarded(
             log.exception("job failed", name=job.__name__)
 
     return run
-
-
-def _beat(services: Services, store: Store) -> None:
-    beat(services.settings.home)
 
 
 def _release(services: Services, store: Store) -> None:

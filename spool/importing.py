@@ -13,7 +13,7 @@ from typing import Self
 
 from anonymize.event import Row
 from spool.reader import DRAFT, IMPORTED, IMPORTING
-from spool.segment import Table, Writer, lines, sync_directory
+from spool.segment import TallyWriter, Writer, lines, sync_directory
 from spool.tally import Tally
 from spool.writer import SEAL_BYTES
 
@@ -28,7 +28,8 @@ class Import:
     def __init__(self, directory: Path, seal_bytes: int = SEAL_BYTES) -> None:
         self._directory = directory
         self._seal_bytes = seal_bytes
-        self._writers: dict[Table, Writer] = {}
+        self._rows: Writer | None = None
+        self._tallies: TallyWriter | None = None
         self._published = False
 
     def __enter__(self) -> Self:
@@ -45,14 +46,19 @@ class Import:
     def append(self, rows: Sequence[Row], tallies: Sequence[Tally] = ()) -> None:
         """Raises `OSError`."""
         if rows:
-            self._append("events", lines(rows))
+            self._rows = self._rows or Writer(self._folder, "events")
+            self._rows.append(lines(rows))
+            if self._rows.size >= self._seal_bytes:
+                self._seal_rows()
         if tallies:
-            self._append("tallies", lines(tallies))
+            self._tallies = self._tallies or TallyWriter(self._folder)
+            self._tallies.count(tallies)
 
     def publish(self) -> None:
         """Makes everything visible at once and durably. An empty import leaves nothing."""
-        for table in list(self._writers):
-            self._writers.pop(table).seal(durable=True)
+        self._seal_rows()
+        if self._tallies is not None:
+            self._tallies.seal(durable=True)
         if any(self._folder.iterdir()):
             self._folder.rename(self._directory / f"{IMPORTED}{self._name}")
             sync_directory(self._directory)
@@ -64,16 +70,15 @@ class Import:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for writer in self._writers.values():
-            writer.abandon()
+        for writer in (self._rows, self._tallies):
+            if writer is not None:
+                writer.close()
         if not self._published:
             shutil.rmtree(self._folder, ignore_errors=True)
         os.close(self._lock)
 
-    def _append(self, table: Table, data: bytes) -> None:
-        writer = self._writers.get(table)
-        if writer is None:
-            writer = self._writers[table] = Writer(self._folder, table)
-        writer.append(data)
-        if writer.size >= self._seal_bytes:
-            self._writers.pop(table).seal(durable=True)
+    def _seal_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.seal(durable=True)
+            self._rows.close()
+            self._rows = None

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from anonymize.event import Row
 from spool.segment import OPEN, SEALED, Segment, describe, sync_directory
+from spool.tally import Tally
 
 REFUSED = "refused"
 IMPORTING = "importing-"
@@ -38,12 +42,37 @@ def waiting(directory: Path) -> list[Segment]:
     return done + [s for s in being_written if s is not None and s.size and s.name not in names]
 
 
-def pending(directory: Path) -> tuple[int, int, float]:
-    """Segments, their bytes and the seconds since the oldest was begun; refused ones left out."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What waits for the store (`segments`, their `bytes`, `seconds` since the oldest was begun),
+    and the bytes of everything in the spool, so also of imports and of what was set aside.
+    """
+
+    segments: int
+    bytes: int
+    seconds: float
+    total: int
+
+
+def measure(directory: Path) -> Usage:
+    """How much is in the spool. Raises `OSError`."""
     found = waiting(directory)
     oldest = min((segment.made_at for segment in found), default=None)
     age = max(0.0, time.time() - oldest) if oldest is not None else 0.0
-    return len(found), sum(segment.size for segment in found), age
+    return Usage(len(found), sum(segment.size for segment in found), age, _bytes(directory))
+
+
+def _bytes(directory: Path) -> int:
+    """Of every file below a folder. What vanishes meanwhile counts nothing."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False):
+                    total += _bytes(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def adopt(directory: Path) -> int:
@@ -123,17 +152,85 @@ def remove(segment: Segment) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the store refused on its merits, with ClickHouse's number, and when (Unix seconds)."""
+
+    segment: Segment
+    code: int
+    at: int
+
+
+class _Note(msgspec.Struct):
+    code: int = 0
+    refused_at: int = 0
+
+
 def set_aside(segment: Segment, directory: Path, code: int) -> None:
-    """Moves a segment that the store refuses on its merits out of the way, with the reason."""
-    folder = directory / REFUSED
-    folder.mkdir(mode=0o700, exist_ok=True)
-    note = {"table": segment.table, "code": code, "refused_at": int(time.time())}
-    (folder / f"{segment.name}.json").write_bytes(msgspec.json.encode(note))
+    """Moves a whole segment out of the way, with the reason."""
+    folder = _refused_folder(directory)
+    _note(folder, segment.name, code)
     segment.path.rename(folder / segment.path.name)
     sync_directory(folder)
     remove(segment)  # an import's folder, when this was its last
 
 
-def refused(directory: Path) -> list[Path]:
-    """The segments that the store refused."""
-    return sorted((directory / REFUSED).glob(f"*{SEALED}"))
+def set_aside_lines(segment: Segment, directory: Path, code: int, lines: bytes) -> None:
+    """Keeps some lines of a segment, durably, so that the segment may be removed.
+
+    They get a name of their own, which after a crash is the same again: its deduplication tokens
+    must not be taken for those of the lines that were stored.
+    """
+    folder = _refused_folder(directory)
+    name = f"{segment.name}-r"
+    _note(folder, name, code)
+    draft = folder / f"{name}.draft"
+    with draft.open("wb") as file:
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(folder / f"{name}{SEALED}")
+    sync_directory(folder)
+
+
+def refused(directory: Path) -> list[Refused]:
+    """What the store refused, oldest first."""
+    found = []
+    for path in (directory / REFUSED).glob(f"*{SEALED}"):
+        if segment := describe(path):
+            try:
+                note = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=_Note)
+            except (FileNotFoundError, msgspec.DecodeError):
+                note = _Note()
+            found.append(Refused(segment, note.code, note.refused_at))
+    return sorted(found, key=lambda refused: (refused.segment.made_at, refused.segment.name))
+
+
+def unknown_fields(segment: Segment) -> set[str]:
+    """Names of fields that this version writes into no line of the table: another one's."""
+    known = {"events": set(Row.__struct_fields__), "tallies": {*Tally.__struct_fields__, "segment"}}
+    found: set[str] = set()
+    for line in segment.path.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            found |= msgspec.json.decode(line, type=dict[str, msgspec.Raw]).keys()
+    # A name that was never one of ours may be anything: damage, or what somebody put there.
+    return {name for name in found - known[segment.table] if re.fullmatch(r"[a-z_]{1,40}", name)}
+
+
+def retry(directory: Path, refused: Refused) -> None:
+    """Puts what was refused back among what waits for the store."""
+    path = refused.segment.path
+    path.rename(directory / path.name)
+    sync_directory(directory)
+    path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _refused_folder(directory: Path) -> Path:
+    folder = directory / REFUSED
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _note(folder: Path, name: str, code: int) -> None:
+    note = _Note(code, int(time.time()))
+    (folder / f"{name}.json").write_bytes(msgspec.json.encode(note))

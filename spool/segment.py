@@ -12,7 +12,8 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +29,9 @@ OPEN = ".open"
 SEALED = ".ndjson"
 
 _ENCODER = msgspec.json.Encoder()
+# A tally's number stands right-aligned in a field of this width, to be counted up where it stands.
+# Blanks before a number are JSON.
+_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,9 @@ def describe(path: Path) -> Segment | None:
     return Segment(path, known, size, int(stamp) / 1000)
 
 
-def lines(items: Iterable[Row] | Iterable[Tally]) -> bytes:
+def lines(rows: Iterable[Row]) -> bytes:
     """One JSON line each, as ClickHouse's JSONEachRow reads them."""
-    return _ENCODER.encode_lines(items)
+    return _ENCODER.encode_lines(rows)
 
 
 class Writer:
@@ -68,7 +72,7 @@ class Writer:
 
     def __init__(self, directory: Path, table: Table) -> None:
         """Creates the file and takes its lock. Raises `OSError`."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         while True:
             stamp = int(time.time() * 1000)
             name = f"{table}-{stamp}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -83,40 +87,93 @@ class Writer:
             os.close(self._file)
         self.born = time.monotonic()
         self.size = 0
+        self.broken = False
 
     def append(self, data: bytes) -> None:
         """Writes whole lines, or raises `OSError` and leaves none of them.
 
-        After an error the segment must be abandoned: should even the cut have failed, half a line
-        stands at its end, and whoever adopts it cuts that off.
+        Should even the cut fail, the segment is `broken`: half a line may stand at its end, and
+        whoever adopts it cuts that off.
         """
+        before = self.size
         try:
-            written = 0
-            while written < len(data):
-                written += os.write(self._file, data[written:] if written else data)
+            self._write(data, before)
         except OSError:
-            os.ftruncate(self._file, self.size)
+            self.cut(before)
             raise
-        self.size += len(data)
+        self.size = before + len(data)
+
+    def cut(self, size: int) -> None:
+        """Takes back what was appended since the segment had this size. Raises `OSError`."""
+        try:
+            os.ftruncate(self._file, size)
+        except OSError:
+            self.broken = True
+            raise
+        self.size = size
 
     def duplicate(self) -> int:
-        """A second descriptor, by which the file can be synced while others append or seal."""
+        """A second descriptor, by which the file can be synced while others append."""
         return os.dup(self._file)
 
     def seal(self, *, durable: bool) -> None:
-        """Makes the segment final. `durable` waits for the disk. Raises `OSError`."""
-        try:
-            if durable:
-                os.fsync(self._file)
-            self.path.rename(self.path.with_suffix(SEALED))
-            if durable:
-                sync_directory(self.path.parent)
-        finally:
-            self.abandon()
+        """Makes the segment final. `durable` waits for the disk. Raises `OSError`.
 
-    def abandon(self) -> None:
-        """Closes the file and so gives up its lock; whoever adopts the segment seals it."""
+        Nothing may be appended any more, whether or not this succeeds; the lock is kept.
+        """
+        if durable:
+            os.fsync(self._file)
+        self.path.rename(self.path.with_suffix(SEALED))
+        if durable:
+            sync_directory(self.path.parent)
+
+    def close(self) -> None:
+        """Gives up the lock. A segment that is not sealed is sealed by whoever adopts it."""
         os.close(self._file)
+
+    def _write(self, data: bytes, at: int) -> None:
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self._file, data[written:] if written else data, at + written)
+
+
+class TallyWriter(Writer):
+    """The open segment of tallies: one line for each site, day and reason, counted up in place.
+
+    So a flood of refused requests writes no more than a few lines a segment. Each line also holds
+    the segment's own random number, by which the loader finds out whether it is stored.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, "tallies")
+        self._number = secrets.randbits(63)
+        self._counts: dict[tuple[int, str, str], tuple[int, int]] = {}  # where n stands, and n
+
+    def count(self, tallies: Sequence[Tally]) -> None:
+        """Adds tallies. Raises `OSError`; then new lines are taken back."""
+        more: Counter[tuple[int, str, str]] = Counter()
+        for tally in tallies:
+            more[tally.site, tally.day, tally.reason.value] += tally.n
+        new, known = bytearray(), {}
+        for key, n in more.items():
+            if key not in self._counts:
+                head = self._head(*key)
+                known[key] = (self.size + len(new) + len(head), n)
+                new += head + _number(n) + b"}\n"
+        self.append(bytes(new))
+        for key in more.keys() - known.keys():
+            at, n = self._counts[key]
+            self._write(_number(n + more[key]), at)
+            self._counts[key] = (at, n + more[key])
+        self._counts |= known
+
+    def _head(self, site: int, day: str, reason: str) -> bytes:
+        line = {"site": site, "day": day, "reason": reason, "segment": self._number}
+        return _ENCODER.encode(line)[:-1] + b',"n":'
+
+
+def _number(n: int) -> bytes:
+    return b"%*d" % (_DIGITS, n)
 
 
 def sync_directory(directory: Path) -> None:

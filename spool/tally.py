@@ -8,7 +8,7 @@ from anonymize.event import Reason
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """A line of a tallies segment and a row of the table `tallies`. `day` is YYYY-MM-DD."""
+    """What a line of a tallies segment and a row of `tallies` say. `day` is YYYY-MM-DD."""
 
     site: int
     day: str

@@ -26,6 +26,7 @@ from clickhouse_connect.driver import exceptions
 from clickhouse_connect.driver.httputil import get_pool_manager
 from urllib3.exceptions import HTTPError
 
+from store import codecs
 from store.endpoint import Endpoint, read
 
 # Its warnings of a broken connection print the URL, and with it every parameter of the query.
@@ -72,6 +73,12 @@ TRANSIENT = {
     516: "AUTHENTICATION_FAILED",
     999: "KEEPER_EXCEPTION",
 }
+# What a cluster needs besides (docs/clickhouse.md gives the reasons).
+_CLUSTER_SETTINGS = {
+    "distributed_foreground_insert": 1,
+    "insert_quorum": "auto",
+    "distributed_product_mode": "global",
+}
 # Errors found while a statement is analysed, before it meets any data.
 _ANALYSIS = {46, 47, 50, 60, 62, 81, 115}
 _SERVER_TEXT = re.compile(
@@ -90,6 +97,9 @@ class Where(Protocol):
 
     @property
     def clickhouse_password_file(self) -> str: ...
+
+    @property
+    def clickhouse_cluster(self) -> str: ...
 
 
 class StoreError(Exception):
@@ -167,6 +177,28 @@ class Store:
             lambda: client.command(sql, dict(parameters or {}), settings=dict(settings or {})), sql
         )
 
+    def delete(
+        self, table: str, condition: str, parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        """Deletes rows really, on every replica, and returns once it is done.
+
+        A lightweight `DELETE` would only hide them.
+        """
+        cluster = self._settings.clickhouse_cluster
+        target = f"{table}_local ON CLUSTER '{cluster}'" if cluster else table
+        self.command(
+            f"ALTER TABLE {target} DELETE WHERE {condition}", parameters, {"mutations_sync": 2}
+        )
+
+    def settle(self, table: str) -> None:
+        """Returns once every replica shows what was inserted before. Nothing to do on one server.
+
+        A quorum of replicas has an insert when it is acknowledged; a query may be answered by
+        another one.
+        """
+        if cluster := self._settings.clickhouse_cluster:
+            self.command(f"SYSTEM SYNC REPLICA ON CLUSTER '{cluster}' {table}_local LIGHTWEIGHT")
+
     def insert_lines(self, table: str, chunks: Iterable[bytes], token: str) -> None:
         """Streams JSON lines into a table in constant memory and returns once they are stored.
 
@@ -181,12 +213,17 @@ class Store:
             "input_format_skip_unknown_fields": 0,  # a field without a column is no trifle
         }
         client = self.client()
-        lines = (chunk for chunk in chunks)
-        _ask(
+        # Over the loopback compressing would cost more than it saves.
+        coding = None if self.embedded else "zstd"
+        body = codecs.compressed(chunks) if coding else (chunk for chunk in chunks)
+        done = _ask(
             lambda: client.raw_insert(
-                table, insert_block=lines, fmt="JSONEachRow", settings=settings
+                table, insert_block=body, fmt="JSONEachRow", settings=settings, compression=coding
             )
         )
+        if "written_rows" not in done.summary:
+            # Every ClickHouse says so; a sign-in page of some proxy answers 200 as well.
+            raise StoreUnavailable("what answers at the store's address is no ClickHouse")
 
     def ping(self) -> None:
         """Raises `StoreUnavailable` unless the store answers."""
@@ -195,6 +232,7 @@ class Store:
 
     def _connect(self, endpoint: Endpoint | None) -> Any:
         common: dict[str, Any] = {
+            "settings": _CLUSTER_SETTINGS if self._settings.clickhouse_cluster else {},
             "autogenerate_session_id": False,  # threads share the client; sessions do not
             "connect_timeout": CONNECT_SECONDS,
             "send_receive_timeout": ANSWER_SECONDS,

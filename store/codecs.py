@@ -126,6 +126,16 @@ def decode(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
         raise BadCoding(f"the {coding} body ends too early")
 
 
+def compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A zstd frame of what `chunks` hold, in constant memory."""
+    # Level 1: rows shrink to an eighth, and a core compresses more than the network carries.
+    compressor = zstd.ZstdCompressor(level=1)
+    for chunk in chunks:
+        if piece := compressor.compress(chunk):
+            yield piece
+    yield compressor.flush()
+
+
 def choose(accept: str) -> str:
     """The response's coding: the first of the client's that is known, '' for none."""
     for item in accept.split(","):

@@ -4,6 +4,9 @@ A segment's name is its deduplication token, so it may be sent again after any c
 token alone does not cover: ClickHouse notes it just before the rows appear, so that a process
 killed between the two would have the repetition skipped and the rows missing. A segment whose
 first attempt may have ended so is therefore looked for afterwards.
+
+What the store refuses for its data is halved until only the lines that it refuses are left. They
+are set aside, and everything else is stored.
 """
 
 from __future__ import annotations
@@ -14,15 +17,16 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from spool import reader
-from spool.segment import Segment
+from spool.segment import Segment, Table
 from store.clickhouse import Store, StoreRefused, StoreUnavailable
 
 log = structlog.get_logger()
@@ -34,24 +38,125 @@ _BACKOFF = (0.5, 30.0)  # seconds: the first pause and the longest
 # Refusals that a segment is not to blame for: ClickHouse's NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_TABLE
 # and UNKNOWN_DATABASE say that the schema is not there yet.
 _NOT_THE_SEGMENTS = {16, 60, 81}
+# Refusals of single values (src/Common/ErrorCodes.cpp), found while the lines are read: others of
+# the same segment may be good. For any other reason a segment is set aside whole.
+_OF_LINES = {
+    6: "CANNOT_PARSE_TEXT",
+    25: "CANNOT_PARSE_ESCAPE_SEQUENCE",
+    26: "CANNOT_PARSE_QUOTED_STRING",
+    27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED",
+    33: "CANNOT_READ_ALL_DATA",
+    38: "CANNOT_PARSE_DATE",
+    41: "CANNOT_PARSE_DATETIME",
+    53: "TYPE_MISMATCH",
+    69: "ARGUMENT_OUT_OF_BOUND",
+    70: "CANNOT_CONVERT_TYPE",
+    72: "CANNOT_PARSE_NUMBER",
+    117: "INCORRECT_DATA",
+    130: "CANNOT_READ_ARRAY_FROM_TEXT",
+    131: "TOO_LARGE_STRING_SIZE",
+    190: "SIZES_OF_ARRAYS_DONT_MATCH",
+    321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE",
+    349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+    407: "DECIMAL_OVERFLOW",
+    469: "VIOLATED_CONSTRAINT",
+}
+# Halving ends after so many refusals: then not single lines are wrong but the whole, as when the
+# web process is newer than the schema.
+_REFUSALS = 200
+# Tallies older than this may have been rolled up over segments (store/migrations/0001_events.sql),
+# so that it can't be told any more which of them are there.
+_TALLIES_APART = timedelta(days=13)
 
 
 class _Key(msgspec.Struct):
-    """What finds a row again."""
+    """What finds a line of either table again."""
 
     site: int
     day: str
-    event_id: int
-    expires: str
+    event_id: int = 0
+    expires: str = ""
+    reason: str = ""
+    segment: int = 0
+
+
+# A query that finds a line, and the month of its partition.
+_LOOK: dict[Table, str] = {
+    "events": "SELECT 1 FROM events WHERE site = {site:UInt32} AND day = {day:Date}"
+    " AND event_id = {event_id:UInt64} LIMIT 1",
+    "tallies": "SELECT 1 FROM tallies WHERE site = {site:UInt32} AND day = {day:Date}"
+    " AND reason = {reason:String} AND segment = {segment:UInt64} LIMIT 1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One insert, for whoever observes: seconds it took, and whether the store took it."""
+
+    seconds: float
+    stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Whole lines of a segment, from byte `begin` to before byte `end`."""
+
+    segment: Segment
+    begin: int
+    end: int
+
+    @property
+    def token(self) -> str:
+        whole = self.begin == 0 and self.end == self.segment.size
+        return self.segment.name if whole else f"{self.segment.name}-{self.begin}-{self.end}"
+
+    def chunks(self) -> Iterator[bytes]:
+        with self.segment.path.open("rb") as file:
+            file.seek(self.begin)
+            while chunk := file.read(min(_CHUNK, self.end - file.tell())):
+                yield chunk
+
+    def lines(self) -> Iterator[bytes]:
+        with self.segment.path.open("rb") as file:
+            file.seek(self.begin)
+            while file.tell() < self.end and (line := file.readline()):
+                yield line
+
+    def halves(self) -> tuple[_Part, ...]:
+        """Two parts, or none where there is but one line."""
+        with self.segment.path.open("rb") as file:
+            middle = (self.begin + self.end) // 2
+            file.seek(middle)
+            file.readline()
+            cut = file.tell()
+            if cut >= self.end:  # the last line is the longer half
+                file.seek(self.begin)
+                cut = self.begin + file.read(middle - self.begin).rfind(b"\n") + 1
+        if cut == self.begin:
+            return ()
+        return _Part(self.segment, self.begin, cut), _Part(self.segment, cut, self.end)
+
+
+def _nobody(attempt: Attempt) -> None:
+    """Observes nothing."""
 
 
 class Loader:
-    """The one way into the store. Only one may run on a spool: `with loader.lock() as mine`."""
+    """The one way into the store. Only one may run on a spool: `with loader.lock() as mine`.
 
-    def __init__(self, store: Store, directory: Path) -> None:
+    `observe` is told of every insert. `problem` says what hinders loading at the moment, '' if
+    nothing; `turned_at` (monotonic seconds) when it last got through a turn or an insert.
+    """
+
+    def __init__(
+        self, store: Store, directory: Path, observe: Callable[[Attempt], None] = _nobody
+    ) -> None:
         self._store = store
         self._directory = directory
+        self._observe = observe
         self._doubtful: set[str] = set()
+        self.problem = ""
+        self.turned_at = time.monotonic()
 
     @contextlib.contextmanager
     def lock(self, *, blocking: bool) -> Iterator[bool]:
@@ -70,29 +175,46 @@ class Loader:
         finally:
             os.close(descriptor)
 
+    def rest(self) -> None:
+        """Says that nothing is wrong while another process loads."""
+        self.problem, self.turned_at = "", time.monotonic()
+
     def load_once(self, stop: threading.Event | None = None) -> int:
         """Loads what is sealed now, unless told to stop; returns how many segments were stored.
 
         Raises `StoreUnavailable` at the first segment that cannot be stored at the moment, and
-        `OSError` for a spool that cannot be read.
+        `OSError` for a spool that cannot be read. A segment that brings out a mistake of ours
+        stays and is told of, and those after it are loaded.
         """
-        done = 0
+        done, problem = 0, ""
         for segment in reader.sealed(self._directory):
             if stop is not None and stop.is_set():
                 break
-            done += self._load(segment)
+            try:
+                done += self._load(segment)
+            except (StoreUnavailable, OSError):
+                raise
+            except Exception as error:
+                log.exception("segment not loaded", name=segment.name)
+                problem = f"a segment cannot be loaded: {type(error).__name__}"
+            self.turned_at = time.monotonic()
+        self.problem = problem
         return done
 
     def run(self, stop: threading.Event) -> None:
         """Loads until told to stop. What passes is tried again for ever, after growing pauses."""
         pause = _BACKOFF[0]
+        self.rest()
         while not stop.is_set():
             try:
                 reader.adopt(self._directory)
                 self.load_once(stop)
             except (StoreUnavailable, OSError) as error:
                 reason = str(error) if isinstance(error, StoreUnavailable) else error.strerror
+                self.problem = reason or type(error).__name__
                 log.warning("store away", reason=reason, seconds=round(pause, 1))
+            self.turned_at = time.monotonic()
+            if self.problem:
                 # Jitter, so that the workers of several nodes do not come back all at once.
                 stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  nothing secret
                 pause = min(pause * 2, _BACKOFF[1])
@@ -104,50 +226,111 @@ class Loader:
         doubtful = segment.name in self._doubtful
         self._doubtful.add(segment.name)  # until the answer has come
         try:
-            self._insert(segment, segment.name)
-            if doubtful and segment.table == "events" and self._missing(segment.path):
-                log.warning("segment stored anew", name=segment.name)
-                self._insert(segment, f"{segment.name}-anew-{time.time_ns()}")
+            self._store_part(_Part(segment, 0, segment.size), doubtful)
         except StoreRefused as error:
             if error.code in _NOT_THE_SEGMENTS:
                 raise StoreUnavailable(str(error)) from None
-            log.error("segment refused", name=segment.name, code=error.code)
-            reader.set_aside(segment, self._directory, error.code)
-            stored = False
+            if error.code in _OF_LINES:
+                self._sift(segment, error, doubtful)
+                stored = True
+            else:
+                log.error("segment refused", name=segment.name, code=error.code)
+                reader.set_aside(segment, self._directory, error.code)
+                stored = False
         else:
             reader.remove(segment)
             stored = True
         self._doubtful.discard(segment.name)
         return stored
 
-    def _insert(self, segment: Segment, token: str) -> None:
-        self._store.insert_lines(segment.table, _chunks(segment.path), token=token)
+    def _sift(self, segment: Segment, first: StoreRefused, doubtful: bool) -> None:
+        """Stores the good lines of a segment that was refused, and sets the others aside.
 
-    def _missing(self, path: Path) -> bool:
-        """Whether the segment's rows are not all there.
-
-        One row of each month of expiry is looked for: a segment is one block, so the rows of one
-        partition are stored together or not at all. Rows that are past their day are gone rightly.
-        Storing rows twice would do no harm, since readers remove duplicates by event id.
+        Interrupted, it does the same again: the same halves under the same tokens.
         """
+        refused, refusals = bytearray(), 1
+        parts = [*reversed(_Part(segment, 0, segment.size).halves())]
+        whole = not parts
+        while parts:
+            part = parts.pop()
+            if refusals > _REFUSALS:
+                refused += b"".join(part.chunks())
+                continue
+            try:
+                self._store_part(part, doubtful)
+            except StoreRefused as error:
+                if error.code in _NOT_THE_SEGMENTS:
+                    raise StoreUnavailable(str(error)) from None
+                refusals += 1
+                halves = part.halves()
+                if not halves:
+                    refused += b"".join(part.chunks())
+                parts += reversed(halves)
+                first = error if error.code not in _OF_LINES else first
+        count = refused.count(b"\n") or 1
+        log.error("lines refused", name=segment.name, code=first.code, count=count)
+        if whole or len(refused) == segment.size:
+            reader.set_aside(segment, self._directory, first.code)
+        else:
+            reader.set_aside_lines(segment, self._directory, first.code, bytes(refused))
+            reader.remove(segment)
+
+    def _store_part(self, part: _Part, doubtful: bool) -> None:
+        table = part.segment.table
+        self._insert(table, part.chunks(), part.token)
+        if doubtful and (months := self._missing(part)):
+            log.warning("segment stored anew", name=part.segment.name)
+            lines = (line for line in part.lines() if _month(table, line) in months)
+            self._insert(table, lines, f"{part.token}-anew-{time.time_ns()}")
+
+    def _insert(self, table: Table, chunks: Iterable[bytes], token: str) -> None:
+        began = time.monotonic()
+        stored = False
+        try:
+            self._store.insert_lines(table, chunks, token=token)
+            stored = True
+        finally:
+            self._observe(Attempt(time.monotonic() - began, stored))
+
+    def _missing(self, part: _Part) -> set[str]:
+        """The months of whose lines none is there.
+
+        One line of each month is looked for: an insert is one block, so the lines of one
+        partition are stored together or not at all.
+        """
+        table = part.segment.table
+        today = datetime.now(UTC).date()
         samples: dict[str, _Key] = {}
-        today = datetime.now(UTC).date().isoformat()
-        with path.open("rb") as file:
-            for line in file:
-                key = msgspec.json.decode(line, type=_Key)
-                if key.expires > today:
-                    samples.setdefault(key.expires[:7], key)
-        return any(
-            not self._store.query_rows(
-                "SELECT 1 FROM events WHERE site = {site:UInt32} AND day = {day:Date}"
-                " AND event_id = {event_id:UInt64} LIMIT 1",
-                {"site": key.site, "day": key.day, "event_id": key.event_id},
-            )
-            for key in samples.values()
-        )
+        for line in part.lines():
+            key = _key(line)
+            if key is not None and _lasting(table, key, today):
+                samples.setdefault(_month_of(table, key), key)
+        return {
+            month
+            for month, key in samples.items()
+            if not self._store.query_rows(_LOOK[table], msgspec.to_builtins(key))
+        }
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+def _key(line: bytes) -> _Key | None:
+    try:
+        return msgspec.json.decode(line, type=_Key)
+    except msgspec.DecodeError:
+        return None
+
+
+def _lasting(table: Table, key: _Key, today: date) -> bool:
+    """Whether a line that was stored is still there: rows past their day are gone rightly."""
+    if table == "events":
+        return key.expires > today.isoformat()
+    return key.day > (today - _TALLIES_APART).isoformat()
+
+
+def _month(table: Table, line: bytes) -> str | None:
+    key = _key(line)
+    return _month_of(table, key) if key is not None else None
+
+
+def _month_of(table: Table, key: _Key) -> str:
+    """The partition that a line falls into."""
+    return (key.expires if table == "events" else key.day)[:7]

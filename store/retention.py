@@ -17,9 +17,5 @@ def expire(store: Store, today: date) -> int:
         {"today": today},
     )
     if count:
-        store.command(
-            "ALTER TABLE events DELETE WHERE expires <= {today:Date} AND restricted = 0",
-            {"today": today},
-            {"mutations_sync": 2},
-        )
+        store.delete("events", "expires <= {today:Date} AND restricted = 0", {"today": today})
     return int(count)

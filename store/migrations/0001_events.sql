@@ -65,12 +65,15 @@ CREATE TABLE IF NOT EXISTS tallies {on_cluster}
     site     UInt32 COMMENT '0 where the request named no known site',
     day      Date COMMENT 'local day of the site on which they were received',
     reason   LowCardinality(String) COMMENT 'anonymize/event.py, Reason',
+    segment  UInt64 COMMENT 'random number of the spool segment, by which the loader finds its tallies again',
     n        UInt64 COMMENT 'events'
 )
 ENGINE = {engine:SummingMergeTree(n)}
 PARTITION BY toYYYYMM(day)
-ORDER BY (site, day, reason)
-TTL day + INTERVAL 25 MONTH
+PRIMARY KEY (site, day, reason)
+ORDER BY (site, day, reason, segment)
+TTL day + INTERVAL 25 MONTH,
+    day + INTERVAL 14 DAY GROUP BY site, day, reason SET n = sum(n)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What everything that reads rows reads. A client's retry carries the message id of the first try;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from pathlib import Path
 
@@ -51,19 +50,20 @@ def test_an_unpublished_import_and_what_was_refused_do_not_wait(tmp_path: Path) 
     place(tmp_path / "importing-1", name(1700000000000))
     place(tmp_path / reader.REFUSED, name(1700000000001))
     assert reader.waiting(tmp_path) == []
-    assert reader.pending(tmp_path) == (0, 0, 0.0)
+    assert reader.measure(tmp_path).segments == 0
 
 
 def test_pending_tells_how_much_waits_and_since_when(tmp_path: Path) -> None:
     place(tmp_path, name(1700000000000), b"x" * 10)
     place(tmp_path, name(1700000001000, suffix=".open"), b"x" * 5)
-    segments, size, age = reader.pending(tmp_path)
-    assert (segments, size) == (2, 15)
-    assert age > 365 * 86400
+    place(tmp_path / reader.REFUSED, name(1700000000000), b"x" * 100)
+    used = reader.measure(tmp_path)
+    assert (used.segments, used.bytes, used.total) == (2, 15, 115)
+    assert used.seconds > 365 * 86400
 
 
 def test_a_folder_that_does_not_exist_is_an_empty_spool(tmp_path: Path) -> None:
-    assert reader.pending(tmp_path / "none") == (0, 0, 0.0)
+    assert reader.measure(tmp_path / "none") == reader.Usage(0, 0, 0.0, 0)
     assert reader.adopt(tmp_path / "none") == 0
 
 
@@ -124,8 +124,29 @@ def test_what_is_set_aside_is_kept_with_the_reason(tmp_path: Path) -> None:
     reader.set_aside(segment, tmp_path, 117)
     assert reader.sealed(tmp_path) == []
     (kept,) = reader.refused(tmp_path)
-    assert kept.read_bytes() == b"not accepted\n"
-    note = json.loads(kept.with_suffix(".json").read_bytes())
-    assert (note["table"], note["code"]) == ("events", 117)
+    assert kept.segment.path.read_bytes() == b"not accepted\n"
+    assert (kept.segment.table, kept.code) == ("events", 117)
     assert not (tmp_path / "import-1").exists()
     assert os.listdir(tmp_path) == [reader.REFUSED]
+
+
+def test_what_was_refused_waits_again_after_a_retry(tmp_path: Path) -> None:
+    segment = describe(place(tmp_path, name(1700000000000)))
+    assert segment
+    reader.set_aside_lines(segment, tmp_path, 117, b"bad\n")
+    reader.set_aside_lines(segment, tmp_path, 117, b"bad\n")  # after a crash: the same again
+    reader.remove(segment)
+    (kept,) = reader.refused(tmp_path)
+    assert kept.segment.path.read_bytes() == b"bad\n"
+    reader.retry(tmp_path, kept)
+    (waiting,) = reader.sealed(tmp_path)
+    assert waiting.name == f"{segment.name}-r"
+    assert reader.refused(tmp_path) == []
+    assert list((tmp_path / reader.REFUSED).iterdir()) == []
+
+
+def test_of_what_was_refused_only_names_of_fields_are_told(tmp_path: Path) -> None:
+    line = b'{"site": 1, "cohort": "secret", "Ann@example.com": 1}\nsecret\n'
+    segment = describe(place(tmp_path, name(1700000000000), line))
+    assert segment
+    assert reader.unknown_fields(segment) == {"cohort"}

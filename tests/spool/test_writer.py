@@ -21,8 +21,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anonymize.event import Row
+from anonymize.event import Reason, Row
 from spool import reader
+from spool.segment import TallyWriter
 from spool.writer import Spool, SpoolFull
 from tests.spool.rows import row, tally
 
@@ -126,7 +127,7 @@ def test_past_its_limit_the_spool_refuses_and_says_when_to_come_back(tmp_path: P
     spool.close()
     assert full.value.retry_after > 0
     assert accepted == list(range(len(accepted)))
-    assert 0 < reader.pending(tmp_path)[1] <= 3000
+    assert 0 < reader.measure(tmp_path).bytes <= 3000
 
 
 def test_what_another_process_left_counts_towards_the_limit(tmp_path: Path) -> None:
@@ -134,6 +135,114 @@ def test_what_another_process_left_counts_towards_the_limit(tmp_path: Path) -> N
     spool = Spool(tmp_path, max_bytes=5000)
     with pytest.raises(SpoolFull):
         spool.append([row(1)])
+
+
+def test_what_was_refused_counts_towards_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "refused").mkdir()
+    (tmp_path / "refused" / "events-1700000000000-1-00000000.ndjson").write_bytes(b"x" * 5000)
+    with pytest.raises(SpoolFull):
+        Spool(tmp_path, max_bytes=5000).append([row(1)])
+
+
+def test_a_flood_of_refused_requests_is_counted_in_a_few_bytes(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, seal_seconds=60)
+    for number in range(2000):
+        spool.append([], [tally(1), tally(2, Reason.NOT_JSON), tally(number)])
+    (segment,) = reader.waiting(tmp_path)
+    found = {t["reason"]: t["n"] for t in map(json.loads, segment.path.read_bytes().splitlines())}
+    spool.close()
+    assert found == {"too_old": 2000 + sum(range(2000)), "not_json": 4000}
+    assert segment.size < 300
+
+
+def test_the_longer_the_store_is_away_the_longer_a_segment_stays_open(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"events-1700000000000-1-{number:08x}.ndjson").write_bytes(b"x\n")
+    spool = Spool(tmp_path, seal_seconds=0.05)
+    began = time.monotonic()
+    spool.append([row(1)])
+    until(lambda: len(reader.sealed(tmp_path)) == 201)
+    assert 3 < time.monotonic() - began < 6
+    spool.close()
+
+
+def test_rows_are_taken_back_when_their_tallies_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that then tries again would double those that carry no message id."""
+    spool = Spool(tmp_path, seal_seconds=60)
+    spool.append([row(1)])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TallyWriter, "count", full)
+        with pytest.raises(OSError, match="no space"):
+            spool.append([row(2)], [tally(1)])
+    spool.append([row(2)], [tally(1)])
+    spool.close()
+    assert ids(tmp_path) == [1, 2]
+
+
+def test_after_a_disk_that_does_not_sync_nobody_is_told_that_it_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, "always", seal_seconds=60)
+    spool.append([row(1)])
+    inside, leave = threading.Barrier(2), threading.Event()
+
+    def fails(_: int) -> None:
+        inside.wait(10)
+        leave.wait(10)
+        raise OSError(errno.EIO, "input/output error")
+
+    answers: list[object] = []
+
+    def post(number: int) -> None:
+        try:
+            answers.append(spool.append([row(number)]))
+        except OSError as error:
+            answers.append(error.errno)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", fails)
+        first = threading.Thread(target=post, args=(2,))
+        first.start()
+        inside.wait(10)
+        second = threading.Thread(target=post, args=(3,))
+        second.start()
+        until(lambda: len(ids(tmp_path)) == 3)
+        patched.undo()
+        leave.set()
+        first.join()
+        second.join()
+    assert answers == [errno.EIO, errno.EIO]
+    spool.append([row(4)])
+    spool.close()
+    reader.adopt(tmp_path)
+    assert {1, 4} <= set(ids(tmp_path))
+
+
+def test_while_the_disk_syncs_others_append(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path, "interval", seal_seconds=0.05)
+    syncing, leave = threading.Event(), threading.Event()
+    fsync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        syncing.set()
+        leave.wait(10)
+        fsync(descriptor)
+
+    monkeypatch.setattr("os.fsync", slow)
+    spool.append([row(1)])
+    assert syncing.wait(10)
+    spool.append([row(2)])
+    assert sorted(ids(tmp_path)) == [1, 2]
+    leave.set()
+    spool.close()
 
 
 def test_a_full_disk_leaves_no_half_line(tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ SERVER = os.environ.get("DISCREET_TEST_CLICKHOUSE_URL", "")
 
 @dataclass(frozen=True)
 class Where:
-    """The three settings that the store looks at."""
+    """The settings that the store looks at."""
 
     home: Path
     clickhouse_url: str = "embedded"
     clickhouse_password_file: str = ""
+    clickhouse_cluster: str = ""
 
 
 @contextmanager

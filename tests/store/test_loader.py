@@ -8,16 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from anonymize.event import Reason
 from spool import reader
 from spool.importing import Import
+from spool.segment import lines
+from spool.tally import Tally
 from spool.writer import Spool
 from store.clickhouse import Store, StoreUnavailable, hosting
-from store.loader import Loader
+from store.loader import Attempt, Loader
 from store.migrate import migrate
 from tests.spool.rows import day, row, tally
 from tests.store.conftest import Where
@@ -63,7 +66,7 @@ def test_rows_and_tallies_are_stored_and_their_segments_removed(
     assert load(Loader(empty, tmp_path)) == 2
     assert stored(empty) == [1, 2]
     assert empty.query_rows("SELECT sum(n) FROM tallies") == [(3,)]
-    assert reader.pending(tmp_path) == (0, 0, 0.0)
+    assert reader.measure(tmp_path).segments == 0
 
 
 def test_an_import_is_stored_and_its_folder_removed(empty: Store, tmp_path: Path) -> None:
@@ -121,8 +124,8 @@ def test_rows_that_are_past_their_day_are_not_missed(
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"site": "secret"}\n', b'{"nope": 1}\n', b"secret\n"],
-    ids=["type", "field", "text"],
+    [b'{"site": "secret"}\n', b'{"nope": 1}\n', b"secret\n", b"\0" * 300, b'{"site":1,"da'],
+    ids=["type", "field", "text", "zeros", "torn"],
 )
 def test_a_refused_segment_is_set_aside_and_those_after_it_are_stored(
     empty: Store, spool: Spool, tmp_path: Path, content: bytes,
@@ -131,11 +134,114 @@ def test_a_refused_segment_is_set_aside_and_those_after_it_are_stored(
     (tmp_path / "events-1700000000000-1-00000000.ndjson").write_bytes(content)
     spool.append([row(1)])
     spool.close()
-    assert load(Loader(empty, tmp_path)) == 1
+    assert load(Loader(empty, tmp_path)) == 2
     assert stored(empty) == [1]
     (refused,) = reader.refused(tmp_path)
-    assert refused.read_bytes() == content
+    assert refused.segment.path.read_bytes() == content
     assert "secret" not in capsys.readouterr().out
+
+
+BAD = (b'{"site": "x"}\n', b"{}}\n", b"\0\0\n")
+
+
+@pytest.mark.parametrize("doubtful", [False, True], ids=["first try", "after a crash"])
+@pytest.mark.parametrize("places", [(0,), (29,), (3, 4, 17), tuple(range(30))], ids=str)
+def test_only_the_lines_that_the_store_refuses_are_set_aside(
+    empty: Store, tmp_path: Path, places: tuple[int, ...], doubtful: bool
+) -> None:
+    content = [lines([row(number)]) for number in range(30)]
+    for number in places:
+        content[number] = BAD[number % len(BAD)]
+    path = tmp_path / "events-1700000000000-1-00000000.ndjson"
+    loader = Loader(empty, tmp_path)
+    if doubtful:
+        path.write_bytes(b"".join(content))
+    with loader.lock(blocking=False):
+        path.write_bytes(b"".join(content))
+        loader.load_once()
+    assert stored(empty) == [number for number in range(30) if number not in places]
+    (refused,) = reader.refused(tmp_path)
+    assert refused.segment.path.read_bytes() == b"".join(content[n] for n in places)
+    assert reader.sealed(tmp_path) == []
+    # Repaired, or not: nothing is doubled, and it is set aside again.
+    reader.retry(tmp_path, refused)
+    load(loader)
+    assert len(stored(empty)) == 30 - len(places)
+    assert len(reader.refused(tmp_path)) == 1
+
+
+def test_a_segment_of_which_nearly_everything_is_wrong_is_given_up_soon_and_kept(
+    empty: Store, tmp_path: Path
+) -> None:
+    attempts: list[Attempt] = []
+    path = tmp_path / "events-1700000000000-1-00000000.ndjson"
+    content = b'{"newer": 1}\n' * 5000 + lines([row(1)])
+    path.write_bytes(content)
+    assert load(Loader(empty, tmp_path, attempts.append)) == 1
+    assert len(attempts) < 300
+    kept = b"".join(r.segment.path.read_bytes() for r in reader.refused(tmp_path))
+    assert kept.count(b"newer") == 5000
+    assert (stored(empty) == [1]) != (b'"event_id"' in kept)
+
+
+def test_a_mistake_of_ours_with_one_segment_holds_up_no_other_and_is_told(
+    empty: Store, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        spool.append([row(number)])
+        spool.close()
+    poisoned = reader.sealed(tmp_path)[0].name
+    insert = Store.insert_lines
+
+    def fails(store: Store, table: str, chunks: Iterable[bytes], token: str) -> None:
+        if token == poisoned:
+            raise ZeroDivisionError
+        insert(store, table, chunks, token)
+
+    loader = Loader(empty, tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "insert_lines", fails)
+        assert load(loader) == 1
+    assert stored(empty) == [2]
+    assert loader.problem == "a segment cannot be loaded: ZeroDivisionError"
+    assert load(loader) == 1
+    assert (stored(empty), loader.problem) == ([1, 2], "")
+
+
+def test_tallies_whose_token_was_noted_but_which_are_not_there_are_stored(
+    empty: Store, spool: Spool, tmp_path: Path
+) -> None:
+    """Of two months, in one of which they are there: those are not counted twice."""
+    spool.append([], [Tally(1, day(0), Reason.TOO_OLD, 3), Tally(1, day(-31), Reason.TOO_OLD, 5)])
+    spool.append([], [Tally(1, day(0), Reason.TOO_OLD, 4), Tally(2, day(31), Reason.NOT_JSON, 2)])
+    spool.close()
+    (segment,) = reader.sealed(tmp_path)
+    content = segment.path.read_bytes()
+    empty.insert_lines("tallies", [content], segment.name)
+    empty.delete("tallies", "day = {day:Date}", {"day": day(0)})
+    empty.insert_lines("tallies", [content], segment.name)
+    count = "SELECT sum(n) FROM tallies WHERE day >= {day:Date}"
+    assert empty.query_rows(count, {"day": day(0)}) == [(2,)]
+    for _ in range(2):
+        load(Loader(empty, tmp_path))
+        segment.path.write_bytes(content)
+    assert empty.query_rows(count, {"day": day(0)}) == [(9,)]
+    assert empty.query_rows("SELECT sum(n) FROM tallies") == [(14,)]
+
+
+def test_tallies_of_many_segments_become_one_row_after_two_weeks(empty: Store) -> None:
+    line = b'{"site":1,"day":"%s","reason":"too_old","segment":%d,"n":     2}\n'
+    for number, offset in ((1, -15), (2, -15), (3, 0), (4, 0)):
+        empty.insert_lines("tallies", [line % (day(offset).encode(), number)], f"t{number}")
+    empty.command("OPTIMIZE TABLE tallies FINAL")
+    rows = empty.query_rows("SELECT toString(day), n FROM tallies ORDER BY day, segment")
+    assert rows == [(day(-15), 4), (day(0), 2), (day(0), 2)]
+
+
+def test_a_segment_of_nothing_is_removed(empty: Store, tmp_path: Path) -> None:
+    (tmp_path / "events-1700000000000-1-00000000.ndjson").write_bytes(b"")
+    assert load(Loader(empty, tmp_path)) == 1
+    assert reader.sealed(tmp_path) == []
 
 
 def test_segments_wait_for_a_schema_that_is_not_there_yet(
@@ -222,9 +328,10 @@ class TestOverRestarts:
 import os, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
+from anonymize.event import Reason
 from spool import reader
 from store.clickhouse import hosting
-from store.loader import Loader
+from store.loader import Attempt, Loader
 from store.migrate import migrate
 from tests.store.conftest import Where
 home = Path({str(tmp_path)!r})
