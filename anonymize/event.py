@@ -37,6 +37,9 @@ class Reason(StrEnum):
     """Why an event left no row. The same word stands in responses, tallies, pages and docs."""
 
     OBJECTED = "objected"
+    EXCLUDED_ADDRESS = "excluded_address"
+    EXCLUDED_HOST = "excluded_host"
+    EXCLUDED_PATH = "excluded_path"
     UNSUPPORTED_TYPE = "unsupported_type"
     NO_TRAITS = "no_traits"
     ASSET = "asset"
@@ -66,6 +69,9 @@ class Reason(StrEnum):
 DROPS = {
     Reason.OBJECTED: "the person objected: `Sec-GPC: 1`, `DNT: 1`, the event's own `gpc` or "
     "`optOut`, or an objection on record",
+    Reason.EXCLUDED_ADDRESS: "from a network that the site excludes, such as its own people's",
+    Reason.EXCLUDED_HOST: "a page on a host that the site excludes, such as a test server",
+    Reason.EXCLUDED_PATH: "a page under a path that the site excludes",
     Reason.UNSUPPORTED_TYPE: "a type of Segment's that is not kept: `group`, `alias` or unknown",
     Reason.NO_TRAITS: "`identify` alone: traits of people are not stored",
     Reason.ASSET: "log import: an image, script, style sheet or other part of a page",

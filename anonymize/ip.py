@@ -44,6 +44,12 @@ def locate(address: str | None, geo: Geo) -> Place:
     return Place(_prefix(packed), *geo.lookup(whole))
 
 
+def truncated(address: str | None) -> bytes | None:
+    """The truncated address as in `Place`; None if unparsable."""
+    packed = _parse(address)
+    return None if packed is None else _prefix(packed)
+
+
 def truncate(address: str | None) -> str:
     """The truncated address as text, `203.0.113.0` or `2001:db8:abcd::`; '' if unparsable."""
     packed = _parse(address)

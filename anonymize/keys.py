@@ -85,6 +85,9 @@ class Keys(Protocol):
     def event(self, occurred: datetime) -> bytes:
         """The key for message ids of the client's week."""
 
+    def exclusion(self) -> bytes:
+        """The key for networks that sites exclude. It has no end, as the exclusions have none."""
+
     def record(self, site: int) -> bytes:
         """The site's key for objections and withdrawals. It has no end, since they have none."""
 
@@ -162,6 +165,9 @@ class KeyStore:
         key = self._get(name, now, ends + 2 * self._late, make=True)
         # Destroyed before its time only by hand: a random key then, so that nothing is lost.
         return key or secrets.token_bytes(32)
+
+    def exclusion(self) -> bytes:
+        return self.lasting("exclusion", "")
 
     def record(self, site: int) -> bytes:
         return self.lasting("record", str(site))
@@ -286,6 +292,9 @@ class EphemeralKeys:
 
     def event(self, occurred: datetime) -> bytes:
         return self._lasting.event(occurred)
+
+    def exclusion(self) -> bytes:
+        return self._lasting.exclusion()
 
     def record(self, site: int) -> bytes:
         return self._lasting.record(site)

@@ -13,10 +13,14 @@ from anonymize.event import Basis
 
 
 class Keep(NamedTuple):
-    """How much of a value is kept: a word for the reader and the function that does it."""
+    """How much of a value is kept: a word for the reader and the function that does it.
+
+    `asked`: only where the site asks for the column.
+    """
 
     word: str
     reduce: Callable[[Any], Any] | None = None  # None: the value as the pipeline made it
+    asked: bool = False
 
 
 def _primary(language: str) -> str:
@@ -36,6 +40,8 @@ DAY_KEY = Keep("day key, from truncated address and user agent")
 STATED = Keep("as the client states it, keyed; else derived")
 PRIMARY = Keep("primary subtag", _primary)
 BUCKET = Keep("bucket")
+ASKED = Keep("if the site asks", asked=True)
+ALLOWED = Keep("those that the site allows")
 
 
 class Grant(NamedTuple):
@@ -60,7 +66,7 @@ MATRIX: tuple[Grant, ...] = (
     Grant("page", YES, YES, YES),
     Grant("engagement", YES, YES, None),
     Grant("scroll", YES, YES, None),
-    Grant("props", YES, None, None),
+    Grant("props", ALLOWED, None, None),
     Grant("revenue", YES, None, None),
     Grant("currency", YES, None, None),
     Grant("referrer", YES, YES, None),
@@ -73,7 +79,7 @@ MATRIX: tuple[Grant, ...] = (
     Grant("utm_term", YES, YES, None),
     Grant("country", YES, YES, YES),
     Grant("region", YES, None, None),
-    Grant("city", None, None, None),
+    Grant("city", ASKED, None, None),
     Grant("language", YES, PRIMARY, None),
     Grant("device", YES, YES, YES),
     Grant("browser", YES, YES, YES),
@@ -95,11 +101,19 @@ MATRIX: tuple[Grant, ...] = (
 # How long a row lives after it was received, in days. At most 13 months for any basis.
 LIFETIME = {Basis.CONSENT: 90, Basis.EXEMPT: 30, Basis.NONE: 30}
 
-# For each basis what it grants, and of that what must be reduced.
-_GRANTED = {
-    basis: frozenset(grant.column for grant in MATRIX if getattr(grant, basis.value) is not None)
-    for basis in Basis
-}
+# For each basis what it grants to every site, what only to those that ask for it, and of all that
+# what must be reduced.
+_GRANTED, _ASKED = (
+    {
+        basis: frozenset(
+            grant.column
+            for grant in MATRIX
+            if (granted := getattr(grant, basis.value)) is not None and granted.asked is asked
+        )
+        for basis in Basis
+    }
+    for asked in (False, True)
+)
 _REDUCED = {
     basis: tuple(
         (grant.column, granted.reduce)
@@ -110,9 +124,16 @@ _REDUCED = {
 }
 
 
-def keep(basis: Basis, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `fields` the matrix grants to this basis, reduced as it says, without the empty."""
+def keep(
+    basis: Basis, fields: Mapping[str, Any], asked: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """What of `fields` the matrix grants to this basis, reduced as it says, without the empty.
+
+    `asked` are the columns that the site asks for.
+    """
     granted = _GRANTED[basis]
+    if asked:
+        granted |= asked & _ASKED[basis]
     kept = {column: value for column, value in fields.items() if value and column in granted}
     for column, reduce in _REDUCED[basis]:
         if column in kept:
@@ -144,6 +165,9 @@ def render() -> str:
         "must be gone. Somebody who objected (`Sec-GPC`, `DNT`) leaves no row at all: one is added",
         "to the day's tally of the reason `objected`. Whatever is kept as text is scrubbed first",
         "([what of](scrubbing.md)).",
+        "",
+        "A site asks for cities with `site set DOMAIN --city`, and allows a property's key with",
+        "`--property KEY`; without that neither is kept of anybody.",
         "",
     ]
     return "\n".join(lines)

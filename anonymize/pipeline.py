@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
@@ -31,8 +31,9 @@ from anonymize.event import (
     Rejected,
     Row,
 )
+from anonymize.exclusion import NOTHING_EXCLUDED, Exclusions
 from anonymize.geo import Geo
-from anonymize.ip import locate
+from anonymize.ip import locate, truncated
 from anonymize.keys import Keys
 from anonymize.referrer import classify
 from anonymize.scrub import scrub
@@ -45,7 +46,8 @@ _UNIX_MIN, _UNIX_MAX = 86_400, 2**32 - 86_400
 class SitePolicy:
     """What the pipeline must know of a site. `properties` are the allow-listed property keys.
 
-    `categories` says what each category name of the site's consent banner stands for.
+    `categories` says what each category name of the site's consent banner stands for. `asked` are
+    the columns that the matrix grants only where a site asks for them.
     """
 
     id: int
@@ -55,6 +57,8 @@ class SitePolicy:
     properties: frozenset[str] = frozenset()
     categories: Mapping[str, Purpose] = field(default_factory=lambda: CATEGORIES)
     child_directed: bool = False
+    exclusions: Exclusions = NOTHING_EXCLUDED
+    asked: frozenset[str] = frozenset()
 
 
 T = TypeVar("T")
@@ -76,7 +80,8 @@ class Memo:
         held = self._held.get(question)
         if held is None or held[0] != about:
             held = self._held[question] = (about, answer())
-        return cast("T", held[1])
+        known: T = held[1]
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +169,16 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     page = url.clean(event.url)
     if event.url is not None and page is None:
         return Rejected(Reason.BAD_URL, "/url")
+    unwanted = _unwanted(event, context, page)
+    if unwanted is not None:
+        return Dropped(unwanted)
     frame = Frame(decision.basis, decision.purposes, day, int(seconds), page)
     stored = _stored(event, context, frame)
     fields: dict[str, Any] = {}
     for step in STEPS:
         fields.update(step(event, context, frame))
     # A spammer's referrer says more than the agent that it borrowed: of two kinds it is kept.
-    return Accepted(Row(**{**stored, **matrix.keep(stored["basis"], fields)}))
+    return Accepted(Row(**{**stored, **matrix.keep(stored["basis"], fields, context.site.asked)}))
 
 
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
@@ -197,6 +205,25 @@ def _record(event: RawEvent, context: Context) -> Record:
     )
 
 
+def _unwanted(event: RawEvent, context: Context, page: url.Page | None) -> Reason | None:
+    """Why the site excludes this event, if so."""
+    site, address = context.site, event.request.address
+    if page and (reason := site.exclusions.of_page(page)):
+        return reason
+    if not site.exclusions.networks:
+        return None
+    network = context.memo.once("network", address, lambda: _network(address, context))
+    return Reason.EXCLUDED_ADDRESS if network in site.exclusions.networks else None
+
+
+def _network(address: str | None, context: Context) -> str:
+    """As exclusions name it; '' where the address could not be parsed."""
+    prefix = truncated(address)
+    if prefix is None:
+        return ""
+    return pseudonyms.network(context.keys.exclusion(), context.site.id, prefix)
+
+
 def _stored(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     """What a row has of its frame and its sender, as far as the matrix grants it."""
     sender = (*frame[:3], *_of_event(event))
@@ -218,7 +245,7 @@ def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
         "basis": sender.basis,
         "purposes": sender.purposes,
         "expires": (context.now.date() + lifetime).isoformat(),
-        **matrix.keep(sender.basis, fields),
+        **matrix.keep(sender.basis, fields, site.asked),
     }
 
 

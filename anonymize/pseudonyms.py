@@ -58,6 +58,11 @@ def on_record(
     )
 
 
+def network(exclusion_key: bytes, site: int, prefix: bytes) -> str:
+    """128 bits in hexadecimal: a truncated address whose events the site excludes."""
+    return f"{_mac(exclusion_key, b'exclusion', 16, site, (prefix,)):032x}"
+
+
 def event_id(event_key: bytes, site: int, message_id: str) -> int:
     """64 bits: equal for a message and its retries, so that they count once."""
     return _mac(event_key, b"event", 8, site, (message_id.encode("utf-8", "replace"),))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 from zoneinfo import ZoneInfo, available_timezones
 
 from hashids import Hashids
@@ -34,7 +34,9 @@ class Site:
     force when the site was read, `zones` all of them (see `anonymize.calendar`). `k` is the
     smallest number of persons a published cell may stand for. `categories` are the site's own
     names of consent categories with the purpose that each stands for, by name. A `child_directed`
-    site keeps counts only, whatever anybody stated.
+    site keeps counts only, whatever anybody stated. `properties` are the keys of events'
+    properties that are kept, and a site with `city` asks for people's cities, both of those who
+    consented. What is excluded is written as `anonymize.exclusion` compares it.
     """
 
     id: int
@@ -47,6 +49,11 @@ class Site:
     categories: tuple[tuple[str, Purpose], ...] = ()
     child_directed: bool = False
     zones: Zones = ()
+    properties: tuple[str, ...] = ()
+    city: bool = False
+    excluded_networks: tuple[str, ...] = ()
+    excluded_hosts: tuple[str, ...] = ()
+    excluded_paths: tuple[str, ...] = ()
 
     @property
     def public_id(self) -> str:
@@ -105,19 +112,33 @@ class Changes(TypedDict, total=False):
     k: int
     categories: Mapping[str, str]
     child_directed: bool
+    properties: Sequence[str]
+    city: bool
+    excluded_networks: Sequence[str]
+    excluded_hosts: Sequence[str]
+    excluded_paths: Sequence[str]
 
 
-_CATEGORY_LENGTH = 64
-_CATEGORIES = 50
+_LISTS: tuple[Literal["properties", "excluded_networks", "excluded_hosts", "excluded_paths"], ...]
+_LISTS = ("properties", "excluded_networks", "excluded_hosts", "excluded_paths")
+_NAME_LENGTH = 64  # of a category or a property's key
+_MOST = 50  # categories, keys of properties, exclusions of each kind
+
+
+def check_properties(keys: Sequence[str]) -> None:
+    """Keys of properties. Raises `SiteError`."""
+    for key in keys:
+        if not 0 < len(key) <= _NAME_LENGTH or not key.isprintable():
+            raise SiteError(f"property: {key!r} is not a key of 1 to {_NAME_LENGTH} letters")
 
 
 def check_categories(categories: Mapping[str, str]) -> None:
     """Names of consent categories, each with a purpose. Raises `SiteError`."""
-    if len(categories) > _CATEGORIES:
-        raise SiteError(f"category: more than {_CATEGORIES} names")
+    if len(categories) > _MOST:
+        raise SiteError(f"category: more than {_MOST} names")
     for name, purpose in categories.items():
-        if not 0 < len(name) <= _CATEGORY_LENGTH or not name.isprintable():
-            raise SiteError(f"category: {name!r} is not a name of 1 to {_CATEGORY_LENGTH} letters")
+        if not 0 < len(name) <= _NAME_LENGTH or not name.isprintable():
+            raise SiteError(f"category: {name!r} is not a name of 1 to {_NAME_LENGTH} letters")
         if purpose not in set(Purpose):
             raise SiteError(f"category: {purpose!r} is neither of {', '.join(Purpose)}")
 
@@ -168,7 +189,7 @@ class Sites:
         return site
 
     def set(self, site: Site, **changes: Unpack[Changes]) -> Site:
-        """Changes what is named; `categories` replaces all of them. Raises `SiteError`.
+        """Changes what is named; a list given replaces the whole of it. Raises `SiteError`.
 
         A new `timezone` holds from the day after the site's current one. Another on the same day
         takes its place, and the one in force cancels it.
@@ -180,11 +201,21 @@ class Sites:
             "k": site.k,
             "categories": dict(site.categories),
             "child_directed": site.child_directed,
+            "properties": site.properties,
+            "city": site.city,
+            "excluded_networks": site.excluded_networks,
+            "excluded_hosts": site.excluded_hosts,
+            "excluded_paths": site.excluded_paths,
             **changes,
         }
         new["country"] = new["country"].upper()
         check(site.domain, timezone or site.timezone, new["policy"], new["country"], new["k"])
         check_categories(new["categories"])
+        check_properties(new["properties"])
+        for name in _LISTS:
+            new[name] = sorted(set(new[name]))
+            if len(new[name]) > _MOST:
+                raise SiteError(f"{name.replace('_', ' ')}: more than {_MOST}")
         with self._engine.begin() as connection:
             connection.execute(update(sites).where(sites.c.id == site.id).values(**new))
             if timezone is not None:
@@ -266,4 +297,9 @@ def _site(row: SqlRow[tuple[object, ...]], zones: Zones, now: datetime) -> Site:
             (name, Purpose(purpose)) for name, purpose in sorted(row.categories.items())
         ),
         child_directed=row.child_directed,
+        properties=tuple(row.properties),
+        city=row.city,
+        excluded_networks=tuple(row.excluded_networks),
+        excluded_hosts=tuple(row.excluded_hosts),
+        excluded_paths=tuple(row.excluded_paths),
     )

@@ -21,6 +21,7 @@ from anonymize.event import (
     Rejected,
     Row,
 )
+from anonymize.exclusion import Exclusions
 from anonymize.geo import Geo
 from anonymize.keys import Keys
 from anonymize.pipeline import Context, SitePolicy, anonymize
@@ -122,4 +123,9 @@ def _policy(site: Site) -> SitePolicy:
         site.policy,
         categories={**CATEGORIES, **dict(site.categories)},
         child_directed=site.child_directed,
+        properties=frozenset(site.properties),
+        exclusions=Exclusions(
+            frozenset(site.excluded_networks), site.excluded_hosts, site.excluded_paths
+        ),
+        asked=frozenset({"city"} if site.city else ()),
     )

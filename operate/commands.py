@@ -13,10 +13,12 @@ import click
 import msgspec
 from flask import current_app
 
+from anonymize import exclusion, pseudonyms
 from anonymize.event import Purpose
 from control.sites import POLICIES, Site, SiteError
 from operate import jobs, leaks, supervisor, worker
 from operate.services import Services, now
+from operate.site_settings import changed_lists, described, facts_of
 from spool import reader
 from store.clickhouse import StoreRefused, StoreUnavailable
 from store.migrate import MigrationChanged, migrate
@@ -51,44 +53,12 @@ def show(facts: Any, json_: bool, lines: Callable[[], list[str]]) -> None:
     click.echo(msgspec.json.encode(facts).decode() if json_ else "\n".join(lines()))
 
 
-def snippet(origin: str, site: Site) -> str:
-    """What a site owner pastes into the pages' head."""
-    return f'<script defer src="{origin}/js/discreet.js" data-key="{site.write_key}"></script>'
-
-
-def facts_of(site: Site, origin: str) -> dict[str, Any]:
-    return {
-        "site_id": site.public_id,
-        "domain": site.domain,
-        "write_key": site.write_key,
-        "timezone": site.timezone,
-        "policy": site.policy,
-        "country": site.country,
-        "k": site.k,
-        "categories": dict(site.categories),
-        "child_directed": site.child_directed,
-        "snippet": snippet(origin, site),
-    }
-
-
 def known_site(services: Services, domain: str) -> Site:
     found = services.sites.by_domain(domain)
     if found is None:
         known = ", ".join(s.domain for s in services.sites.all()) or "none yet"
         raise click.ClickException(f"no site {domain!r}. Sites: {known}")
     return found
-
-
-def _lines(facts: dict[str, Any]) -> list[str]:
-    return [f"{name:<16}{_words(value)}" for name, value in facts.items()]
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={meaning}" for name, meaning in value.items()) or "–"
-    return str(value)
 
 
 @click.group()
@@ -136,7 +106,11 @@ def site_add(
     show(
         facts,
         json_,
-        lambda: [*_lines(facts), "", "Paste the snippet into the <head> of every page."],
+        lambda: [
+            *described(added, services.settings.origin),
+            "",
+            "Paste the snippet into the <head> of every page.",
+        ],
     )
 
 
@@ -162,12 +136,21 @@ def site_list(services: Services, json_: bool) -> None:
 @with_services
 def site_show(services: Services, domain: str, json_: bool) -> None:
     """Show the settings, write key and snippet of DOMAIN."""
-    facts = facts_of(known_site(services, domain), services.settings.origin)
-    show(facts, json_, lambda: _lines(facts))
+    found, origin = known_site(services, domain), services.settings.origin
+    show(facts_of(found, origin), json_, lambda: described(found, origin))
+
+
+def repeated(name: str, metavar: str, words: str) -> Callable[[Callable[..., Any]], Any]:
+    """An option that may be given several times."""
+    return click.option(name, metavar=metavar, multiple=True, help=f"{words} May be repeated.")
 
 
 @site.command("set")
 @click.argument("domain")
+@click.option(
+    "--timezone",
+    help="IANA time zone. Holds from the site's next day on; the current one cancels a change to come.",
+)
 @click.option(
     "--policy", type=click.Choice(POLICIES), help="What holds for people who stated no choice."
 )
@@ -185,20 +168,52 @@ def site_show(services: Services, domain: str, json_: bool) -> None:
     default=None,
     help="Whether the site or app is for children, and so keeps counts only.",
 )
+@repeated(
+    "--property",
+    "KEY",
+    "Keep this property of the events of people who consented. Without it none is kept.",
+)
+@repeated("--no-property", "KEY", "Keep this property no longer.")
+@click.option(
+    "--city/--no-city",
+    default=None,
+    help="Whether to keep the city of people who consented. Needs a geography that knows cities (DISCREET_GEO_DB).",
+)
+@repeated(
+    "--exclude-address",
+    "ADDRESS",
+    "Measure nothing from an address or network, such as your own people's. The whole /24 (IPv4) or /48 (IPv6) that it lies in is excluded, and kept as a keyed code alone.",
+)
+@repeated("--include-address", "ADDRESS", "Measure it again.")
+@repeated("--exclude-host", "NAME", "Measure nothing on a host name and all names below it.")
+@repeated("--include-host", "NAME", "Measure it again.")
+@repeated(
+    "--exclude-path",
+    "PATH",
+    "Measure no page at a path or below it: /admin is also /admin/users, and not /administrator.",
+)
+@repeated("--include-path", "PATH", "Measure it again.")
 @as_json
 @with_services
 def site_set(
-    services: Services, domain: str, named: tuple[str, ...], json_: bool, **changes: Any
+    services: Services, domain: str, named: tuple[str, ...], json_: bool, **options: Any
 ) -> None:
-    """Change settings of DOMAIN. They hold for what arrives and is computed from now on."""
-    found = known_site(services, domain)
-    given = {name: value for name, value in changes.items() if value is not None}
+    """Change settings of DOMAIN. They hold for what arrives and is computed from now on; a new
+    time zone from the site's next day on.
+    """
+    found, origin = known_site(services, domain), services.settings.origin
+
+    def network(text: str) -> str:
+        return pseudonyms.network(services.keys.exclusion(), found.id, exclusion.network(text))
+
+    given = changed_lists(found, options, network)
+    given |= {name: value for name, value in options.items() if value is not None}
     if named:
         given["categories"] = with_categories(dict(found.categories), named)
     if not given:
         raise click.UsageError("nothing to change: see --help for what can be given")
-    facts = facts_of(services.sites.set(found, **given), services.settings.origin)
-    show(facts, json_, lambda: _lines(facts))
+    changed = services.sites.set(found, **given)
+    show(facts_of(changed, origin), json_, lambda: described(changed, origin))
 
 
 def with_categories(known: dict[str, str], named: tuple[str, ...]) -> dict[str, str]:

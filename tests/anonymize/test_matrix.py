@@ -38,5 +38,20 @@ def test_language_is_kept_as_finely_as_the_basis_allows(basis, language):
     assert matrix.keep(basis, {"language": "nl-BE"}).get("language") == language
 
 
+@pytest.mark.parametrize("basis", list(Basis))
+def test_a_city_is_kept_with_consent_alone_and_only_where_the_site_asks(basis):
+    fields = {"city": "Ghent"}
+    assert matrix.keep(basis, fields) == {}
+    asked = matrix.keep(basis, fields, frozenset({"city"}))
+    assert asked == (fields if basis is Basis.CONSENT else {})
+
+
+@pytest.mark.parametrize("basis", list(Basis))
+def test_asking_for_what_the_matrix_does_not_offer_gives_nothing(basis):
+    asked = frozenset(COLUMNS) - {"city"}
+    fields = {column: "x" for column in COLUMNS if column not in ("time", "received")}
+    assert matrix.keep(basis, fields, asked) == matrix.keep(basis, fields)
+
+
 def test_no_row_outlives_the_legal_limit_of_thirteen_months():
     assert max(matrix.LIFETIME.values()) <= 395

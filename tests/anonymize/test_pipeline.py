@@ -58,8 +58,9 @@ class Belgium:
         return Location("BE", "BE-VLG", "Ghent")
 
 
-def context(policy="exempt", *, keys=None, late=timedelta(days=7), **more):
-    site = SitePolicy(1, "example.com", Calendar.of("Europe/Brussels"), policy)
+def context(policy="exempt", *, keys=None, late=timedelta(days=7), settings=None, **more):
+    calendar = Calendar.of("Europe/Brussels")
+    site = SitePolicy(1, "example.com", calendar, policy, **settings or {})
     return Context(site, NOW, late, keys or FixedKeys(), Belgium(), Agents(), **more)
 
 
@@ -80,6 +81,21 @@ def test_an_exempt_view_keeps_what_the_matrix_says():
     assert (stored.browser, stored.browser_version, stored.os) == ("Firefox", "", "GNU/Linux")
     assert stored.visitor != "0"
     assert stored.time == int(NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("settings", "consent", "city"),
+    [
+        ({}, CONSENT, ""),
+        ({"asked": frozenset({"city"})}, CONSENT, "Ghent"),
+        ({"asked": frozenset({"city"})}, RawConsent(), ""),
+        ({"asked": frozenset({"city"})}, RawConsent(categories={"analytics": False}), ""),
+        ({"asked": frozenset({"city"}), "child_directed": True}, CONSENT, ""),
+    ],
+    ids=["not asked", "asked", "no choice", "refused", "for children"],
+)
+def test_a_city_is_stored_of_people_who_consented_where_the_site_asks(settings, consent, city):
+    assert row(event(consent=consent), context(settings=settings)).city == city
 
 
 def test_without_consent_under_opt_in_there_is_no_visitor_and_only_the_hour():

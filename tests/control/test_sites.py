@@ -50,6 +50,18 @@ def test_setting_one_thing_leaves_the_others_as_they_are(sites):
     assert marked.child_directed
 
 
+def test_what_a_site_asks_for_and_excludes_is_kept_in_order_and_once(sites, engine):
+    sites.set(
+        add(sites), properties=["plan", "level", "plan"], city=True, excluded_networks=["ab", "aa"],
+        excluded_hosts=[".staging.example.com"], excluded_paths=["/admin/"],
+    )  # fmt: skip
+    read = Sites(engine).by_domain("example.com")
+    assert (read.properties, read.city, read.excluded_networks) == (
+        ("level", "plan"), True, ("aa", "ab"),
+    )  # fmt: skip
+    assert (read.excluded_hosts, read.excluded_paths) == ((".staging.example.com",), ("/admin/",))
+
+
 def test_a_country_is_kept_in_capitals(sites):
     assert sites.set(add(sites), country="dk").country == "DK"
 
@@ -62,11 +74,28 @@ def test_a_country_is_kept_in_capitals(sites):
         ({"categories": {"x" * 65: "audience"}}, "is not a name of 1 to 64 letters"),
         ({"categories": {"a\nb": "audience"}}, "is not a name"),
         ({"categories": {str(n): "audience" for n in range(51)}}, "category: more than 50"),
+        ({"properties": [""]}, "property: '' is not a key"),
+        ({"properties": ["x" * 65]}, "is not a key of 1 to 64 letters"),
+        ({"properties": [str(n) for n in range(51)]}, "properties: more than 50"),
+        ({"excluded_hosts": [str(n) for n in range(51)]}, "excluded hosts: more than 50"),
         ({"k": 2}, "k: 2 is below 3"),
         ({"country": "Belgium"}, "country: 'BELGIUM' is not"),
         ({"timezone": "Mars/Olympus"}, "timezone: 'Mars/Olympus' is not"),
     ],
-    ids=["purpose", "no name", "long name", "line feed", "too many", "k", "country", "timezone"],
+    ids=[
+        "purpose",
+        "no name",
+        "long name",
+        "line feed",
+        "too many",
+        "no key",
+        "long key",
+        "too many keys",
+        "too many hosts",
+        "k",
+        "country",
+        "timezone",
+    ],
 )
 def test_what_cannot_be_is_refused_by_name_and_changes_nothing(sites, changes, words):
     site = add(sites)
