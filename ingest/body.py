@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
-from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wsgi import get_input_stream
 
 from anonymize.event import Reason
 from ingest.wire import BODY_BYTES, Malformed
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 # text/plain because a browser sends it to another origin without asking first; none at all
 # because some clients leave it out.
 _MEDIA = frozenset({"application/json", "text/plain", ""})
 _GZIP = frozenset({"gzip", "x-gzip"})
+_PLAIN = frozenset({"", "identity"})
 
 
-def read(request: Request) -> bytes:
+def read(environ: WSGIEnvironment) -> bytes:
     """Sent whole or in chunks, as it is or in gzip. Raises `Malformed`."""
-    if request.mimetype not in _MEDIA:
+    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() not in _MEDIA:
         raise Malformed(Reason.UNSUPPORTED_MEDIA)
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in _GZIP and encoding not in ("", "identity"):
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in _GZIP and encoding not in _PLAIN:
         raise Malformed(Reason.UNSUPPORTED_MEDIA)
-    # One more than allowed, because werkzeug cuts a chunked body at this length without a word.
-    request.max_content_length = BODY_BYTES + 1
     try:
-        body = request.get_data(cache=False)
+        # One more than allowed, because werkzeug cuts a chunked body there without a word.
+        body = get_input_stream(environ, max_content_length=BODY_BYTES + 1).read()
     except RequestEntityTooLarge:
         raise _too_large() from None
     except Exception:

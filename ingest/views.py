@@ -2,6 +2,10 @@
 
 No session, no cookie, no page: the answers say only what became of the events. Scripts of any
 site may send and read them (CORS), without credentials.
+
+An endpoint is a function of the WSGI environment. Flask knows them as routes like any other;
+`init` also puts them in front of it, because what Flask does for a page (a request context, a
+session, headers) costs more than everything that is done with an event.
 """
 
 from __future__ import annotations
@@ -10,13 +14,15 @@ import contextlib
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Flask, Response, request
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import Authorization
 
 from anonymize.agent import Agents
 from anonymize.event import Accepted, Dropped, Outcome, RawRequest, Reason, Rejected
@@ -30,10 +36,20 @@ from ingest.final_days import RecentFinalDays
 from ingest.wire import EXPLANATIONS, Item, Malformed
 from spool.writer import SpoolFull
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 _ALLOWED = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "X-Plausible-Dropped, X-Discreet-Reason",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Cache-Control": "no-store",
 }
+_OK = _ALLOWED | {"Content-Type": "text/plain; charset=utf-8"}
+_JSON = _ALLOWED | {"Content-Type": "application/json"}
 _PREFLIGHT = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -46,7 +62,7 @@ _STATUS = {Reason.TOO_LARGE: 413, Reason.UNSUPPORTED_MEDIA: 415}
 _RETRY_AFTER = 10.0  # seconds, where the spool does not say
 _NO_KEY = "no site has this write key"
 
-_View = Callable[[datetime], Response]
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 log = structlog.get_logger()
 
@@ -74,6 +90,18 @@ class Services(Protocol):
         ...
 
 
+class Answer(NamedTuple):
+    """What is sent back: a status, headers and a body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+Endpoint = Callable[["WSGIEnvironment"], Answer]
+_View = Callable[["WSGIEnvironment", datetime], Answer]
+
+
 class _Refusal(Exception):
     """The request as a whole is answered with this status."""
 
@@ -98,37 +126,40 @@ class _Endpoints:
             Objections(services.control),
         )
 
-    def batch(self, now: datetime) -> Response:
-        return self._segment(segment.open_batch(body.read(request)), now)
+    def batch(self, environ: WSGIEnvironment, now: datetime) -> Answer:
+        return self._segment(segment.open_batch(body.read(environ)), environ, now)
 
     def single(self, kind: str) -> _View:
-        return lambda now: self._segment(segment.open_single(body.read(request), kind), now)
+        def view(environ: WSGIEnvironment, now: datetime) -> Answer:
+            return self._segment(segment.open_single(body.read(environ), kind), environ, now)
 
-    def event(self, now: datetime) -> Response:
-        parcel = plausible.open_event(body.read(request))
+        return view
+
+    def event(self, environ: WSGIEnvironment, now: datetime) -> Answer:
+        parcel = plausible.open_event(body.read(environ))
         site = next((s for name in parcel.domains if (s := self._sites.by_domain(name))), None)
         if site is None:
             pointer = parcel.domain_pointer
             raise _Refusal(400, Reason.UNKNOWN_SITE, pointer, "no site has this domain")
-        item = parcel.item(_raw_request(now, keyed=False))
+        item = parcel.item(_raw_request(environ, now, keyed=False))
         [outcome] = self._collector.collect(site, [item], now, counted=now)
         return _plausible_answer(outcome)
 
     def settings(self, write_key: str) -> Response:
         """What Segment's SDKs fetch when they start: where to send to, and nothing else."""
         if self._sites.by_write_key(write_key) is None:
-            return _refused(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY)
+            return _response(_refused(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY))
         destination = {"apiKey": write_key, "apiHost": f"{self._host or request.host}/v1"}
-        return _json({"integrations": {"Segment.io": destination}, "plan": {}}, 200)
+        return _response(_json({"integrations": {"Segment.io": destination}, "plan": {}}, 200))
 
-    def guarded(self, view: _View) -> Callable[[], Response]:
+    def guarded(self, view: _View) -> Endpoint:
         """The view with every failure turned into an answer, and counted."""
 
-        def answer() -> Response:
+        def answer(environ: WSGIEnvironment) -> Answer:
             now = datetime.now(UTC)
             try:
                 try:
-                    return view(now)
+                    return view(environ, now)
                 except Malformed as error:
                     status = _STATUS.get(error.reason, 400)
                     refusal = _Refusal(status, error.reason, error.pointer, str(error))
@@ -136,7 +167,7 @@ class _Endpoints:
                     refusal = error
                 # A refusal stays one when it cannot be counted: sending it again would not help.
                 with contextlib.suppress(SpoolFull, OSError):
-                    self._collector.refused(self._stated_site(), refusal.reason, now)
+                    self._collector.refused(self._stated_site(environ), refusal.reason, now)
                 return _refused(refusal.status, refusal.reason, refusal.pointer, str(refusal))
             except SpoolFull as full:
                 return _unavailable(full.retry_after)
@@ -146,65 +177,99 @@ class _Endpoints:
 
         return answer
 
-    def _segment(self, parcel: segment.Parcel, now: datetime) -> Response:
-        site = self._sites.by_write_key(_basic_user() or parcel.write_key or "")
+    def _segment(self, parcel: segment.Parcel, environ: WSGIEnvironment, now: datetime) -> Answer:
+        site = self._sites.by_write_key(_basic_user(environ) or parcel.write_key or "")
         if site is None:
             raise _Refusal(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY)
-        items = parcel.items(_raw_request(now, keyed=True))
+        items = parcel.items(_raw_request(environ, now, keyed=True))
         return _json(_report(items, self._collector.collect(site, items, now, counted=now)), 200)
 
-    def _stated_site(self) -> Site | None:
+    def _stated_site(self, environ: WSGIEnvironment) -> Site | None:
         """The site of a request whose body said nothing."""
-        user = _basic_user()
+        user = _basic_user(environ)
         return self._sites.by_write_key(user) if user else None
 
 
-def blueprint(services: Services) -> Blueprint:
-    """Every collecting endpoint. They take posts from other origins: no CSRF check may apply."""
-    routes = Blueprint("ingest", __name__)
+def init(app: Flask, services: Services) -> Blueprint:
+    """Gives the application every collecting endpoint, and returns their routes.
+
+    They take posts from other origins: no CSRF check may apply to these.
+    """
     endpoints = _Endpoints(services)
     views: dict[str, _View] = {
         "/v1/batch": endpoints.batch,
         "/v1/b": endpoints.batch,
         "/api/event": endpoints.event,
     } | {f"/v1/{kind}": endpoints.single(kind) for kind in ("track", "page", "screen", "identify")}
-    for path, view in views.items():
+    table = {("POST", path): endpoints.guarded(view) for path, view in views.items()}
+    table |= {("OPTIONS", path): _preflight for path in views}
+    routes = Blueprint("ingest", __name__)
+    for (method, path), endpoint in table.items():
         routes.add_url_rule(
             path,
-            path,
-            endpoints.guarded(view),
-            methods=["POST"],
+            f"{path} {method}",
+            _routed(endpoint),
+            methods=[method],
             provide_automatic_options=False,
         )
-        routes.add_url_rule(path, f"{path}:preflight", _preflight, methods=["OPTIONS"])
     routes.add_url_rule("/v1/projects/<write_key>/settings", "settings", endpoints.settings)
+    app.register_blueprint(routes)
+    in_front = _in_front(table, app.wsgi_app)
+    app.wsgi_app = in_front  # type: ignore[method-assign,assignment]  # Flask's own way
     return routes
 
 
-def _preflight() -> Response:
-    return Response(status=204, headers=_PREFLIGHT)
+def _in_front(
+    table: dict[tuple[str, str], Endpoint], application: WSGIApplication
+) -> WSGIApplication:
+    """The endpoints of the table, and for everything else the application."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        endpoint = table.get((environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")))
+        if endpoint is None:
+            return application(environ, start_response)
+        status, headers, content = endpoint(environ)
+        length = [("Content-Length", str(len(content)))] if status != 204 else []
+        start_response(_STATUS_LINES[status], [*headers.items(), *length])
+        return [content]
+
+    return answer
 
 
-def _basic_user() -> str:
+def _routed(endpoint: Endpoint) -> Callable[[], Response]:
+    return lambda: _response(endpoint(request.environ))
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, answer.headers)
+
+
+def _preflight(environ: WSGIEnvironment) -> Answer:
+    return Answer(204, _PREFLIGHT)
+
+
+def _basic_user(environ: WSGIEnvironment) -> str:
     """The user of Basic authentication (RFC 7617), '' where there is none that can be read."""
+    header = environ.get("HTTP_AUTHORIZATION")
+    if not header:
+        return ""
     try:
-        stated = request.authorization
-    except ValueError:  # werkzeug: not ASCII
+        stated = Authorization.from_header(header)
+    except ValueError:  # not ASCII
         return ""
     return (stated.username or "") if stated is not None and stated.type == "basic" else ""
 
 
-def _raw_request(now: datetime, *, keyed: bool) -> RawRequest:
-    headers = request.environ
-    user_agent = headers.get("HTTP_USER_AGENT", "")
+def _raw_request(environ: WSGIEnvironment, now: datetime, *, keyed: bool) -> RawRequest:
+    user_agent = environ.get("HTTP_USER_AGENT", "")
     return RawRequest(
         received=now,
-        address=request.remote_addr,
+        address=environ.get("REMOTE_ADDR"),
         user_agent=user_agent,
-        gpc=headers.get("HTTP_SEC_GPC", ""),
-        dnt=headers.get("HTTP_DNT", ""),
-        purpose=",".join(headers[name] for name in _PURPOSE if name in headers),
-        brands=headers.get("HTTP_SEC_CH_UA", ""),
+        gpc=environ.get("HTTP_SEC_GPC", ""),
+        dnt=environ.get("HTTP_DNT", ""),
+        purpose=",".join(environ[name] for name in _PURPOSE if name in environ),
+        brands=environ.get("HTTP_SEC_CH_UA", ""),
         # Every browser's user agent starts so; with a write key, another one is an SDK's.
         sdk=keyed and not user_agent.startswith("Mozilla/"),
     )
@@ -228,30 +293,26 @@ def _report(items: list[Item], outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _plausible_answer(outcome: Outcome) -> Response:
+def _plausible_answer(outcome: Outcome) -> Answer:
     if isinstance(outcome, Rejected):
         return _refused(400, outcome.reason, outcome.pointer, EXPLANATIONS[outcome.reason])
-    headers = _ALLOWED
     if isinstance(outcome, Dropped):
-        headers = _ALLOWED | {
-            "X-Plausible-Dropped": "1",
-            "X-Discreet-Reason": outcome.reason.value,
-        }
-    return Response(b"ok", 202, headers, content_type="text/plain; charset=utf-8")
+        why = {"X-Plausible-Dropped": "1", "X-Discreet-Reason": outcome.reason.value}
+        return Answer(202, _OK | why, b"ok")
+    return Answer(202, _OK, b"ok")
 
 
-def _refused(status: int, reason: Reason, pointer: str, error: str) -> Response:
-    response = _json({"error": error, "reason": reason, "pointer": pointer}, status)
-    response.headers["X-Discreet-Reason"] = reason.value
-    return response
+def _refused(status: int, reason: Reason, pointer: str, error: str) -> Answer:
+    told = {"error": error, "reason": reason, "pointer": pointer}
+    return _json(told, status, {"X-Discreet-Reason": reason.value})
 
 
-def _unavailable(retry_after: float) -> Response:
+def _unavailable(retry_after: float) -> Answer:
     reason = Reason.UNAVAILABLE
-    response = _refused(503, reason, "", EXPLANATIONS[reason])
-    response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
-    return response
+    told = {"error": EXPLANATIONS[reason], "reason": reason, "pointer": ""}
+    later = str(max(1, math.ceil(retry_after)))
+    return _json(told, 503, {"X-Discreet-Reason": reason.value, "Retry-After": later})
 
 
-def _json(answer: object, status: int) -> Response:
-    return Response(msgspec.json.encode(answer), status, _ALLOWED, content_type="application/json")
+def _json(answer: object, status: int, headers: dict[str, str] = {}) -> Answer:  # noqa: B006  read
+    return Answer(status, _JSON | headers, msgspec.json.encode(answer))

@@ -40,15 +40,14 @@ def assemble(services: Services) -> Flask:
     settings = services.settings
     app = Flask("discreet", root_path=str(_ROOT), static_folder=None, template_folder=None)
     app.extensions["discreet"] = services
+    collecting = ingest.views.init(app, services)
     if hops := settings.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
     app.wsgi_app = services.metrics.timed(app.wsgi_app)  # type: ignore[method-assign]
     people = People(services.control)
     csrf = signin.init(app, people, settings)
-    collecting = ingest.views.blueprint(services)
     csrf.exempt(collecting)
-    app.register_blueprint(collecting)
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
     dashboards.pages.init(app, services.reading, services.sites, settings)

@@ -15,7 +15,7 @@ from anonymize.geo import NoGeography
 from anonymize.keys import KeyStore
 from control.database import open_control
 from control.sites import Site, Sites
-from ingest.views import blueprint
+from ingest.views import init
 from spool.writer import Spool
 
 CHROME = (
@@ -41,13 +41,17 @@ class World:
 
     def app(self) -> Flask:
         app = Flask("ingest")
-        app.register_blueprint(blueprint(self))
+        init(app, self)
         return app
 
     def lines(self, kind: str) -> list[dict]:
         """Everything of a kind (`events`, `tallies`) that was spooled so far."""
-        files = sorted(self.home.joinpath("spool").rglob(f"{kind}-*"))
-        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+        while True:
+            try:
+                files = sorted(self.home.joinpath("spool").rglob(f"{kind}-*"))
+                return [json.loads(line) for f in files for line in f.read_bytes().splitlines()]
+            except FileNotFoundError:  # sealed, and so renamed, meanwhile
+                continue
 
     def rows(self) -> list[dict]:
         return self.lines("events")
