@@ -184,7 +184,8 @@ class Page:
 
     `empty` nothing was ever released; `elsewhere` not in this period, but up to `latest`;
     `withheld` days, but no figure that may be shown; `unconsented` page views without visitors,
-    because nobody stated consent under an opt-in policy; `full` otherwise.
+    because nobody stated consent under an opt-in policy; `children` the same, because the site is
+    for children; `full` otherwise.
     """
 
     site: Site
@@ -218,7 +219,7 @@ def page(reading: Reading, site: Site, period: Period, metric: Metric, now: date
     if state == "withheld":
         return Page(site, period, state, here[-1].day, [], None, [], [], about)
     metrics = METRICS
-    if state == "unconsented":
+    if state in ("unconsented", "children"):
         metric = BY_KEY["pageviews"]
         metrics = (metric,)
     panels = [panel(reading, site, period, table) for table in TABLES]
@@ -284,9 +285,11 @@ def _label(table: str, value: str) -> str:
 def _state(site: Site, totals: Figures) -> str:
     if totals.pageviews is None:
         return "withheld"
-    if not totals.visitors and site.policy == "opt-in":
-        return "unconsented"
-    return "full"
+    if totals.visitors:
+        return "full"
+    if site.child_directed:
+        return "children"
+    return "unconsented" if site.policy == "opt-in" else "full"
 
 
 def _comparable(period: Period, released: list[Released]) -> bool:

@@ -191,6 +191,15 @@ def test_a_site_without_consent_says_why_there_are_no_visitors(client: FlaskClie
     assert "Bounce rate" not in text
 
 
+def test_a_site_for_children_says_why_there_are_no_visitors(client: FlaskClient) -> None:
+    text = words(read(client, "/sites/kids.example.org"))
+    assert re.search(r"Page views [\d,]+", text)
+    assert "No visitor figures: this site is for children." in text
+    assert "policy" not in text
+    assert "Visitors 0" not in text
+    assert "Bounce rate" not in text
+
+
 def test_a_site_that_never_sent_anything_shows_its_snippet(
     world: World, client: FlaskClient
 ) -> None:

@@ -133,6 +133,8 @@ def fill(made: World) -> None:
     add = made.sites.add
     shop = add("shop.example.com", "Europe/Brussels", "exempt", "BE")
     blog = add("blog.example.org", "Europe/Paris", "opt-in", "FR")
+    kids = add("kids.example.org", "Europe/Brussels", "exempt", "BE")
+    made.sites.set(kids, child_directed=True)
     tiny = add("tiny.example.net", "Europe/Copenhagen", "exempt", "DK")
     old = add("archive.example.com", "Europe/Brussels", "exempt", "BE")
     add("new.example.com", "Europe/Brussels", "opt-in", "BE")
@@ -143,6 +145,7 @@ def fill(made: World) -> None:
     for back in range(20):
         day = TODAY - timedelta(days=back)
         made.release(blog, day, _state(back), _unconsented_day(chance))
+        made.release(kids, day, _state(back), _unconsented_day(random.Random(back)))
     for back in range(3):
         made.release(tiny, TODAY - timedelta(days=back), _state(back), {})
     for number in range(17, 21):
