@@ -67,11 +67,10 @@ class Calendar:
         return next(n for n, (from_day, _) in enumerate(self.zones) if from_day <= day)
 
     def _in_force(self, instant: datetime) -> int:
-        return next(
-            n
-            for n, (from_day, _) in enumerate(self.zones)
-            if from_day == ALWAYS or _begins(self.zones[n:]) <= instant
-        )
+        for n in range(len(self.zones) - 1):
+            if _begins(self.zones[n:]) <= instant:
+                return n
+        return len(self.zones) - 1
 
 
 @lru_cache(maxsize=1024)
