@@ -60,6 +60,7 @@ def _clickhouse(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be 'embedded' or http(s)://user:password@host:port/database")
+    _ = parts.port  # raises ValueError for what is no port
     return text
 
 

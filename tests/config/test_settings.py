@@ -28,6 +28,7 @@ def test_an_empty_environment_is_enough(tmp_path, monkeypatch):
         ("DISCREET_SPOOL_FSYNC", "sometimes"),
         ("DISCREET_SPOOL_MAX_BYTES", "1"),
         ("DISCREET_CLICKHOUSE_URL", "clickhouse://db"),
+        ("DISCREET_CLICKHOUSE_URL", "http://db:port/x"),
         ("DISCREET_CLICKHOUSE_CLUSTER", "a'; DROP TABLE events"),
         ("DISCREET_PUBLIC_URL", "http://stats.example.com"),
         ("DISCREET_PUBLIC_URL", "https://stats.example.com/path"),
