@@ -12,12 +12,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import accounts.commands
 import dashboards.pages
+import dashboards.stats
 import ingest.views
 from accounts import signin
 from accounts.people import People
+from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
 from operate import commands, demo, health, import_log, logs, metrics
-from operate.services import Services, build
+from operate.services import Services, build, now
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,6 +53,11 @@ def assemble(services: Services) -> Flask:
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
     dashboards.pages.init(app, services.reading, services.sites, settings)
+    stats = dashboards.stats.blueprint(
+        services.reading, services.sites, Tokens(services.control), now=now
+    )
+    csrf.exempt(stats)
+    app.register_blueprint(stats)
     own = accounts.commands.group(lambda: people, settings.origin)
     for command in (own, *commands.GROUPS, import_log.command, demo.command):
         app.cli.add_command(command)

@@ -13,6 +13,7 @@ import click
 import msgspec
 from flask import current_app
 
+from accounts.tokens import SCOPES, Token, TokenError, Tokens
 from anonymize import exclusion, pseudonyms
 from anonymize.event import Purpose
 from control.sites import POLICIES, Site, SiteError
@@ -36,7 +37,8 @@ def with_services(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(services(), *args, **kwargs)
         except (
-            SiteError, jobs.Busy, MigrationChanged, leaks.SearchBroken, supervisor.PortTaken
+            SiteError, TokenError, jobs.Busy, MigrationChanged, leaks.SearchBroken,
+            supervisor.PortTaken,
         ) as error:  # fmt: skip
             raise click.ClickException(str(error)) from None
         except (StoreUnavailable, StoreRefused) as error:
@@ -482,6 +484,80 @@ _FIRST_STEPS = (
     "  .venv/bin/flask --app wsgi user invite you@example.com --role admin --purpose 'setting up'",
 )
 
+
+@click.group()
+def token() -> None:
+    """Tokens with which tools read the figures of one site."""
+
+
+@token.command("add")
+@click.option("--site", "domain", required=True, help="The site's domain.")
+@click.option("--scope", type=click.Choice(SCOPES), required=True, help="What it may do.")
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day (UTC) on which it works."
+)
+@as_json
+@with_services
+def token_add(
+    services: Services, domain: str, scope: str, until: datetime | None, json_: bool
+) -> None:
+    """Make a token and print it. It is kept as a hash: nobody can show it again."""
+    made = Tokens(services.control).add(
+        known_site(services, domain), scope, until.date() if until else None
+    )
+    show(
+        _token_facts(services, made.token) | {"token": made.text},
+        json_,
+        lambda: [
+            f"{made.text}",
+            f"Shown once. Revoke it with: token revoke {made.token.public_id}",
+        ],
+    )
+
+
+@token.command("list")
+@click.option("--site", "domain", help="Of this site alone.")
+@as_json
+@with_services
+def token_list(services: Services, domain: str | None, json_: bool) -> None:
+    """Each token's number, site, scope, last day and the day of its last use."""
+    wanted = known_site(services, domain) if domain else None
+    facts = [_token_facts(services, found) for found in Tokens(services.control).all(wanted)]
+    show(
+        facts,
+        json_,
+        lambda: (
+            [
+                f"{f['number']:<8} {f['site']:<30} {f['scope']:<12} until {f['until'] or 'revoked'}, used {f['last_used'] or 'never'}"
+                for f in facts
+            ]
+            or ["No tokens yet."]
+        ),
+    )
+
+
+@token.command("revoke")
+@click.argument("number")
+@as_json
+@with_services
+def token_revoke(services: Services, number: str, json_: bool) -> None:
+    """End a token at once, by its number."""
+    facts = _token_facts(services, Tokens(services.control).revoke(number))
+    show(facts, json_, lambda: [f"{facts['number']} opens nothing any more"])
+
+
+def _token_facts(services: Services, found: Token) -> dict[str, Any]:
+    domains = {site.id: site.domain for site in services.sites.all()}
+    return {
+        "number": found.public_id,
+        "site": domains.get(found.site, ""),
+        "scope": found.scope,
+        "until": found.until.isoformat() if found.until else None,
+        "created_at": found.created_at.isoformat(timespec="seconds"),
+        "last_used": found.last_used.isoformat() if found.last_used else None,
+    }
+
+
 GROUPS: tuple[click.Command, ...] = (
-    site, release, keys, spool, retention, leaks_, worker_, serve,
+    site, token, release, keys, spool, retention, leaks_, worker_, serve,
 )  # fmt: skip

@@ -17,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from operate.heartbeat import beat
 from operate.jobs import loaded_until
 from operate.services import Services, now
+from releases import realtime
 from store.clickhouse import ANSWER_SECONDS, Store, StoreRefused, StoreUnavailable, hosting
 from store.loader import Loader
 from store.migrate import migrate
@@ -115,6 +116,8 @@ def _schedule(services: Services, store: Store) -> BackgroundScheduler:
         scheduler.add_job(_guarded(job, services, store), "cron", **when)
 
     every(_release, minute="*/5")
+    # Some seconds after the window closes, so that its last events are loaded.
+    every(_realtime, minute="*/5", second="20")
     every(_destroy_keys, minute="*", second="7")
     every(_expire, minute="3")
     every(_sweep, minute="23")
@@ -144,6 +147,11 @@ def _guarded(
 def _release(services: Services, store: Store) -> None:
     for due in services.releases().run(loaded_until(services)):
         log.info("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
+
+
+def _realtime(services: Services, store: Store) -> None:
+    key = services.keys.lasting("threshold", "")
+    realtime.release(store, services.control, services.sites.all(), key, now())
 
 
 def _destroy_keys(services: Services, store: Store) -> None:
