@@ -206,7 +206,7 @@ class _Planner:
         shape, values = self._answered_by(list(self.axes.values()))
         metrics = tuple(self._metric(name, shape) for name in self.query.metrics)
         keys, columns = self._columns(times, shape)
-        order = self._order(times)
+        order = self._order()
         ask = Ask(
             shape.table, self.first, self.last, keys,
             by=values.get(shape.by, ()),
@@ -416,11 +416,13 @@ class _Planner:
             keys.append(places[dimension.name])
         return tuple(keys), tuple(columns)
 
-    def _order(self, times: tuple[Key, ...]) -> tuple[tuple[str, str], ...]:
-        """As asked, or Plausible's default: by time, else by the first metric."""
+    def _order(self) -> tuple[tuple[str, str], ...]:
+        """As asked, or by time, then by the first metric."""
         if self.query.order_by is None:
-            time = next((n for n in self.query.dimensions if n.startswith("time")), "")
-            return ((time, "asc"),) if times else ((self.query.metrics[0], "desc"),)
+            time = [(n, "asc") for n in self.query.dimensions if n.startswith("time")]
+            if time and len(self.query.dimensions) == 1:
+                return tuple(time)
+            return (*time, (self.query.metrics[0], "desc"))
         for name, direction in self.query.order_by:
             if name not in (*self.query.metrics, *self.query.dimensions):
                 raise StatsError("order_by", f"{name!r} is neither a metric nor a dimension asked")
