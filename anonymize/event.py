@@ -271,22 +271,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     screen: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """The event became a row."""
 
     row: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(msgspec.Struct, frozen=True):
     """The event was well-formed and is not kept."""
 
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """The event is malformed; `pointer` is the JSON pointer (RFC 6901) of the field."""
 
     reason: Reason

@@ -15,6 +15,8 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
 from anonymize.basis import CATEGORIES, NO_RECORD, Decision, Record, Recorded, decide
@@ -40,6 +42,9 @@ from anonymize.scrub import scrub
 
 # What ClickHouse's DateTime and Date hold, in every time zone.
 _UNIX_MIN, _UNIX_MAX = 86_400, 2**32 - 86_400
+# Seconds. Since 1972 the clocks of every zone differ from UTC by whole quarters of an hour, so that
+# no day begins within one.
+_QUARTER = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class Context:
     memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True):
     """What was decided before the steps. `time` is in Unix seconds, `day` the site's own."""
 
     basis: Basis
@@ -163,7 +168,9 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     seconds = time.timestamp()
     if not _UNIX_MIN <= seconds <= _UNIX_MAX:
         return Rejected(Reason.BAD_TIMESTAMP, "/timestamp")
-    day = context.site.calendar.local_day(time)
+    day = context.memo.once(
+        "day", int(seconds) // _QUARTER, lambda: context.site.calendar.local_day(time)
+    )
     if context.final_days and day.isoformat() in context.final_days:
         return Dropped(Reason.DAY_FINAL)
     page = url.clean(event.url)
@@ -226,7 +233,7 @@ def _network(address: str | None, context: Context) -> str:
 
 def _stored(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     """What a row has of its frame and its sender, as far as the matrix grants it."""
-    sender = (*frame[:3], *_of_event(event))
+    sender = (frame.basis, frame.purposes, frame.day, *_of_event(event))
     return context.memo.once("sender", sender, lambda: _of_sender(Sender(*sender), context))
 
 
@@ -344,7 +351,9 @@ def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
 def _event_id(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     if not event.message_id:
         return {"event_id": secrets.randbits(64) or 1}
-    key = context.keys.event(event.occurred or event.request.received)
+    when = event.occurred or event.request.received
+    quarter = int(when.timestamp()) // _QUARTER
+    key = context.memo.once("event key", quarter, lambda: context.keys.event(when))
     return {"event_id": pseudonyms.event_id(key, context.site.id, event.message_id)}
 
 

@@ -48,8 +48,10 @@ _ANY = re.compile(r"[\d@%]")
 _DEEPER = re.compile(r"%(?:25)+(?=[0-9A-Fa-f]{2})")
 # The parts of a path that say a date tell nothing; so many paths have them that it pays to know.
 _DATED = re.compile(r"/(?:19|20)\d\d/\d\d(?:/\d\d)?(?=/|$)")
+# All three begin with one of few characters: the engine skips to them and tries nothing between.
 _FIGURES = re.compile(
-    r"\d(?:\D{0,12}+\d){4}|:[0-9a-f]{0,4}:|(?:-[0-9a-f]{2}){4}-", re.IGNORECASE | re.DOTALL
+    r"[\d:-](?:(?<=\d)(?:\D{0,12}+\d){4}|(?<=:)[0-9a-f]{0,4}:|(?<=-)(?:[0-9a-f]{2}-){4})",
+    re.IGNORECASE | re.DOTALL,
 )
 _LONG = re.compile(r"[A-Za-z0-9_+-]{20}")
 
@@ -62,7 +64,7 @@ def _signs(text: str) -> tuple[bool, bool, bool]:
     if "%" in text:
         text = unquote(_DEEPER.sub("%", text))
     figures = _DATED.sub("", text) if "/20" in text or "/19" in text else text
-    return "@" in text, bool(_FIGURES.search(figures)), bool(_LONG.search(text))
+    return "@" in text, _FIGURES.search(figures) is not None, _LONG.search(text) is not None
 
 
 def _plain(text: str, kinds: tuple[Kind, ...]) -> str:

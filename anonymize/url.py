@@ -21,7 +21,7 @@ CAMPAIGN_LENGTH = 200  # characters
 _SCHEMES = frozenset({"http", "https", "app", "android-app", "ios-app"})
 
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?")  # RFC 3986 B
-_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]|\.(?!\.))*(?<!\.)")
+_HOST = re.compile(r"[a-z0-9_][a-z0-9_-]*+(?:\.[a-z0-9_-]++)*+")
 _PORT = re.compile(r"(?::[0-9]{0,5})?")
 
 # A path that is normal already: no escapes, parameters, empty or dot segments.
@@ -34,9 +34,12 @@ _PATH_SAFE = "/%:@!$&'()*+,="
 # What a cut may leave at the end: a character of several bytes, half an escape, half a mark.
 _CUT = re.compile(r"(?:%[C-F][0-9A-F](?:%[89AB][0-9A-F])*)?(?:%[0-9A-F]?|\{[a-z-]*)?$")
 
-# `source` and `ref` mean the same as `utm_source`, and yield to it in this order.
-_SOURCES = ("utm_source", "source", "ref")
+# What most campaign values are: nothing to decode, to scrub or to cut.
+_WORD = re.compile(rf"[A-Za-z_-]{{1,{CAMPAIGN_LENGTH}}}")
+
 CAMPAIGN = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
+# They mean the same as `utm_source`, and yield to it in this order.
+_SOURCES = ("source", "ref")
 # Click identifiers name one click of one person: that there was one is kept, never which.
 _CLICKS = frozenset({"gclid", "gbraid", "wbraid", "msclkid", "yclid"})
 _PARAMETER = re.compile(
@@ -132,12 +135,16 @@ def _campaign(query: str) -> tuple[dict[str, str], bool]:
         found.setdefault(key.lower(), value)
     if not found:
         return found, False
-    source = next((found[key] for key in _SOURCES if key in found), None)
-    if source is not None:
-        found["utm_source"] = source
-    campaign = {
-        key: value
-        for key in CAMPAIGN
-        if key in found and (value := campaign_value(unquote_plus(found[key])))
-    }
+    if "utm_source" not in found:
+        for key in _SOURCES:
+            if key in found:
+                found["utm_source"] = found[key]
+                break
+    campaign = {}
+    for key in CAMPAIGN:
+        value = found.get(key)
+        if value and not _WORD.fullmatch(value):
+            value = campaign_value(unquote_plus(value))
+        if value:
+            campaign[key] = value
     return campaign, not _CLICKS.isdisjoint(found)
