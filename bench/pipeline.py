@@ -1,6 +1,7 @@
 """Microseconds an event through `anonymize`, in a batch and alone; memory of the caches.
 
-Everything is real but the network: the key store, the geography, the classifier of user agents.
+Everything is real but the network: the key store, the geography, the classifier of user agents, the
+list of those who objected.
 Each figure is the best of several runs, since whatever else the machine does only adds to it.
 """
 
@@ -25,12 +26,15 @@ from anonymize.pipeline import Context, SitePolicy, anonymize
 from bench.null import app
 from bench.start import AGENTS
 from config.settings import GEO_DB
+from control.database import open_control
+from control.objections import Objections
 
 EVENTS = 500  # a batch
 ROUNDS = 20
 NOW = datetime.now(UTC)
 HOME = TemporaryDirectory()
 KEYS = KeyStore(f"sqlite:///{HOME.name}/keys.db", bytes(32), lambda: datetime.now(UTC))
+RECORDED = Objections(open_control(f"sqlite:///{HOME.name}/control.db"))
 SITE = SitePolicy(
     1,
     "example.com",
@@ -97,7 +101,7 @@ def main() -> None:
     agents = Agents()
 
     def context(classifier: Agents = agents) -> Context:
-        return Context(SITE, NOW, timedelta(days=7), KEYS, geo, classifier)
+        return Context(SITE, NOW, timedelta(days=7), KEYS, geo, classifier, recorded=RECORDED)
 
     def batch(make: Callable[[int, RawRequest], RawEvent], sdk: bool) -> float:
         request = RawRequest(NOW, "81.2.69.142", AGENTS[0], sdk=sdk)
@@ -120,7 +124,7 @@ def main() -> None:
     for make, sdk in ((app_event, True), (page_view, False), (campaign_view, False)):
         name = make.__name__.replace("_", " ")
         print(f"| {name} | {batch(make, sdk):.1f} | {alone(make, sdk):.1f} |")
-    print(f"| page view, user agent never seen before | | {cold():.0f} |")
+    print(f"| page view, user agent never seen before | | {_best(cold):.0f} |")
     print(f"| *Flask's part of a request to the null route* | | {_null():.0f} |")
     print()
     _memory()
