@@ -1,6 +1,9 @@
 """The web process: gunicorn reads this file. `PORT` and `WEB_CONCURRENCY` as usual."""
 
+import contextlib
+import ctypes
 import os
+import signal
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
@@ -24,3 +27,15 @@ logger_class = "operate.logs.GunicornLogger"
 control_socket_disable = True
 # Nothing of a request may lie in the system's folder: the heartbeat file goes to memory.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108  only gunicorn's empty file
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def post_fork(server: object, worker: object) -> None:
+    """A master that is killed takes its processes along, each after the requests that it has begun.
+
+    gunicorn's threads would otherwise keep their connections, and with them the port, for as long
+    as clients use them.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # not on Linux
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
