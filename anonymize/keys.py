@@ -59,18 +59,33 @@ _EVENT_KEY_SECONDS = int(EVENT_KEY_SPAN.total_seconds())
 
 metadata = MetaData()
 
-# `sealed` is null once the key is destroyed: the line stays, so that no clock that jumps back can
-# bring another key for the same day into being.
-keys = Table(
-    "keys",
-    metadata,
-    Column("kind", String(16), primary_key=True),
-    Column("scope", String(64), primary_key=True),
-    Column("period", String(32), primary_key=True),
-    Column("sealed", LargeBinary),
-    Column("created_at", DateTime, nullable=False),  # UTC
-    Column("destroy_at", DateTime, nullable=False),  # UTC
-)
+
+def _table(name: str) -> Table:
+    """`sealed` is null once the key is destroyed: the line stays, so that no clock that jumps back
+    can bring another key for the same day into being.
+    """
+    return Table(
+        name,
+        metadata,
+        Column("kind", String(16), primary_key=True),
+        Column("scope", String(64), primary_key=True),
+        Column("period", String(32), primary_key=True),
+        Column("sealed", LargeBinary),
+        Column("created_at", DateTime, nullable=False),  # UTC
+        Column("destroy_at", DateTime, nullable=False),  # UTC
+    )
+
+
+# Keys that are to leave no trace are kept apart, because on PostgreSQL a table without a
+# write-ahead log is emptied by a crash: whoever came before it counts twice that day. The others
+# must survive one.
+passing_keys = _table("passing_keys")
+keys = _table("keys")
+_PASSING = frozenset({"day", "event"})
+
+
+def _table_of(kind: str) -> Table:
+    return passing_keys if kind in _PASSING else keys
 
 
 class Keys(Protocol):
@@ -188,27 +203,29 @@ class KeyStore:
         now = self._clock()
         with self._lock:
             self._held = {name: held for name, held in self._held.items() if now < held[1]}
-        due = keys.c.sealed.is_not(None) & (keys.c.destroy_at <= now.replace(tzinfo=None))
-        with self._engine.begin() as connection:
-            destroyed = connection.execute(update(keys).where(due).values(sealed=None)).rowcount
-        if destroyed and self._engine.dialect.name == "postgresql":
-            self._rewrite()
-        return destroyed
+        return sum(self._destroy(table, now) for table in (passing_keys, keys))
 
-    def _rewrite(self) -> None:
-        """PostgreSQL leaves what an update replaced in the file, until the file is written anew."""
-        with self._engine.connect() as connection:
-            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-            alone.execute(text("VACUUM FULL keys"))
+    def _destroy(self, table: Table, now: datetime) -> int:
+        due = table.c.sealed.is_not(None) & (table.c.destroy_at <= now.replace(tzinfo=None))
+        with self._engine.begin() as connection:
+            destroyed = connection.execute(update(table).where(due).values(sealed=None)).rowcount
+        if destroyed and self._engine.dialect.name == "postgresql":
+            # An update leaves what it replaced in the file, until the file is written anew.
+            with self._engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                alone.execute(text(f"VACUUM FULL {table.name}"))
+        return destroyed
 
     def status(self) -> list[tuple[str, str, str, bool, datetime, datetime]]:
         """Kind, scope, period, whether it still exists, when made, when destroyed; no key."""
         with self._engine.connect() as connection:
-            rows = connection.execute(select(keys).order_by(keys.c.kind, keys.c.created_at))
-            return [
-                (r.kind, r.scope, r.period, r.sealed is not None, r.created_at, r.destroy_at)
-                for r in rows
+            rows = [
+                row for table in (passing_keys, keys) for row in connection.execute(select(table))
             ]
+        return sorted(
+            (r.kind, r.scope, r.period, r.sealed is not None, r.created_at, r.destroy_at)
+            for r in rows
+        )
 
     def _get(
         self, name: tuple[str, str, str], now: datetime, ends: datetime, *, make: bool
@@ -242,10 +259,11 @@ class KeyStore:
     def _read(self, name: tuple[str, str, str]) -> bytes | None:
         """The sealed key; b'' where it was destroyed; None where it never was."""
         kind, scope, period = name
+        columns = _table_of(kind).c
         with self._engine.connect() as connection:
             row = connection.execute(
-                select(keys.c.sealed).where(
-                    keys.c.kind == kind, keys.c.scope == scope, keys.c.period == period
+                select(columns.sealed).where(
+                    columns.kind == kind, columns.scope == scope, columns.period == period
                 )
             ).first()
         return None if row is None else row.sealed or b""
@@ -257,7 +275,7 @@ class KeyStore:
         try:
             with self._engine.begin() as connection:
                 connection.execute(
-                    insert(keys).values(
+                    insert(_table_of(kind)).values(
                         kind=kind,
                         scope=scope,
                         period=period,
@@ -325,15 +343,14 @@ def _open(url: str) -> Engine:
             connection.execute("PRAGMA busy_timeout = 10000")
 
     with engine.begin() as connection:
-        connection.execute(text(create_statement(engine.dialect)))
+        for table in (passing_keys, keys):
+            connection.execute(text(create_statement(table, engine.dialect)))
     return engine
 
 
-def create_statement(dialect: Dialect) -> str:
-    """On PostgreSQL the table is unlogged: no write-ahead log, replica or dump keeps a key."""
-    statement = str(CreateTable(keys, if_not_exists=True).compile(dialect=dialect))
-    return (
-        statement.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1)
-        if dialect.name == "postgresql"
-        else statement
-    )
+def create_statement(table: Table, dialect: Dialect) -> str:
+    """On PostgreSQL passing keys are unlogged: no write-ahead log and no replica keeps one."""
+    statement = str(CreateTable(table, if_not_exists=True).compile(dialect=dialect))
+    if dialect.name == "postgresql" and table is passing_keys:
+        return statement.replace("CREATE TABLE", "CREATE UNLOGGED TABLE", 1)
+    return statement

@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests that need one: a cluster of its own, gone afterwards.
 
 Found on the machine (Debian's package `postgresql`). Where there is none the tests are skipped,
-saying so, unless DISCREET_REQUIRE_POSTGRES=1. Use it with `from tests.postgres import postgres`.
+saying so, unless DISCREET_REQUIRE_POSTGRES=1.
 """
 
 from __future__ import annotations

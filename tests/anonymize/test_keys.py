@@ -9,9 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from anonymize import pseudonyms
 from anonymize.calendar import midnight
-from anonymize.keys import EphemeralKeys, KeyStore, create_statement
-from anonymize.keys import keys as table
-from tests.postgres import postgres  # noqa: F401  the fixture
+from anonymize.keys import EphemeralKeys, KeyStore, create_statement, passing_keys
+from anonymize.keys import keys as lasting_keys
 
 DAY = date(2026, 11, 22)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -114,7 +113,7 @@ def test_a_destroyed_key_leaves_no_byte_sealed_or_not(url, clock, tmp_path, requ
     keys = store(url, clock)
     key = keys.day(ZONE, DAY)
     with keys._engine.connect() as connection:
-        sealed = connection.execute(table.select()).first().sealed
+        sealed = connection.execute(passing_keys.select()).first().sealed
     assert holds(files(url, tmp_path, request), sealed)
     clock.now = END + timedelta(hours=1)
     keys.destroy_due()
@@ -190,6 +189,22 @@ def test_with_every_file_and_secret_left_yesterdays_pseudonym_cannot_be_recomput
     assert known not in recomputed(store(url, clock))
 
 
-def test_on_postgresql_no_write_ahead_log_keeps_a_key():
-    assert create_statement(postgresql.dialect()).strip().startswith("CREATE UNLOGGED TABLE")
-    assert create_statement(sqlite.dialect()).strip().startswith("CREATE TABLE")
+def test_on_postgresql_no_write_ahead_log_keeps_a_day_key_and_a_crash_leaves_the_lasting_ones(
+    clock, postgres
+):
+    url = postgres.database()
+    keys = store(url, clock)
+    day, kept = keys.day(ZONE, DAY), [keys.identity(1), keys.record(1), keys.exclusion()]
+    with keys._engine.connect() as connection:
+        sealed = connection.execute(passing_keys.select()).one().sealed
+    assert not any(sealed in file.read_bytes() for file in (postgres.data / "pg_wal").glob("0*"))
+    postgres.control("-m", "immediate", "restart")
+    again = store(url, clock)
+    assert [again.identity(1), again.record(1), again.exclusion()] == kept
+    assert again.day(ZONE, DAY) != day
+
+
+def test_only_passing_keys_are_kept_out_of_the_log():
+    made = [create_statement(table, postgresql.dialect()) for table in (passing_keys, lasting_keys)]
+    assert ["UNLOGGED" in statement for statement in made] == [True, False]
+    assert "UNLOGGED" not in create_statement(passing_keys, sqlite.dialect())
