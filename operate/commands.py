@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import update_wrapper
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -21,6 +22,7 @@ from operate import jobs, leaks, supervisor, worker
 from operate.services import Services, now
 from operate.site_settings import changed_lists, described, facts_of
 from spool import reader
+from store import grants
 from store.clickhouse import StoreRefused, StoreUnavailable
 from store.migrate import MigrationChanged, migrate
 from store.retention import expire
@@ -439,6 +441,28 @@ def retention_run(services: Services, json_: bool) -> None:
     )
 
 
+@click.group("store")
+def store_() -> None:
+    """The ClickHouse server, where there is one."""
+
+
+@store_.command("grants")
+@click.option("--print", "only_print", is_flag=True, help="Show the statements and run none.")
+@with_services
+def store_grants(services: Services, only_print: bool) -> None:
+    """Make the roles of a server's database (docs/clickhouse.md), as a user who may."""
+    cluster = services.settings.clickhouse_cluster
+    if services.store.embedded:
+        raise click.ClickException("the embedded engine has no users: DISCREET_CLICKHOUSE_URL")
+    if only_print:
+        database = urlsplit(services.settings.clickhouse_url).path.strip("/") or "default"
+        click.echo(";\n".join([*grants.statements(database, cluster), ""]))
+        return
+    migrate(services.store, cluster)
+    grants.apply(services.store, cluster)
+    click.echo("roles: discreet_loader, discreet_releaser, discreet_dashboards, discreet_keeper")
+
+
 @click.command("leaks")
 @click.argument("files", nargs=-1, type=click.File("rb"), required=True)
 @as_json
@@ -559,5 +583,5 @@ def _token_facts(services: Services, found: Token) -> dict[str, Any]:
 
 
 GROUPS: tuple[click.Command, ...] = (
-    site, token, release, keys, spool, retention, leaks_, worker_, serve,
+    site, token, release, keys, spool, store_, retention, leaks_, worker_, serve,
 )  # fmt: skip
