@@ -26,6 +26,8 @@ from sqlalchemy import (
     create_engine,
     event,
     false,
+    func,
+    select,
 )
 
 metadata = MetaData()
@@ -175,9 +177,21 @@ tokens = Table(
 )
 
 
+# Any number that nothing else on the server locks: "discreet" on a telephone's keys.
+_MIGRATING = 34727338
+
+
 def open_control(url: str) -> Engine:
     """Connects and brings the schema up to date. SQLite waits for a lock instead of failing."""
     engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "postgresql":
+
+        @event.listens_for(engine, "connect")
+        def utc(connection, _record):  # type: ignore[no-untyped-def]  # DBAPI's
+            # Times are UTC without saying so: no server's or user's own zone may be read into them.
+            connection.execute("SET TIME ZONE 'UTC'")
+            connection.commit()
+
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
@@ -198,6 +212,8 @@ def open_control(url: str) -> Engine:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # one process at a time; SQLite's begin sees to it
+            connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return engine

@@ -7,7 +7,8 @@ import secrets
 import socket
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, update
+from sqlalchemy.exc import IntegrityError
 
 from control.database import leases
 
@@ -24,17 +25,19 @@ class Lease:
     def take(self) -> bool:
         """Takes or renews it; false while somebody else holds it."""
         now = datetime.now(UTC).replace(tzinfo=None)
+        values = {"holder": self._holder, "until": now + self._life}
+        mine_or_over = (leases.c.holder == self._holder) | (leases.c.until <= now)
         with self._engine.begin() as connection:
-            row = connection.execute(select(leases).where(leases.c.name == self._name)).first()
-            values = {"holder": self._holder, "until": now + self._life}
-            if row is None:
+            taken = connection.execute(
+                update(leases).where(leases.c.name == self._name, mine_or_over).values(values)
+            )
+        if taken.rowcount:
+            return True
+        try:
+            with self._engine.begin() as connection:
                 connection.execute(insert(leases).values(name=self._name, **values))
-            elif row.holder == self._holder or row.until.replace(tzinfo=None) <= now:
-                connection.execute(
-                    update(leases).where(leases.c.name == self._name).values(**values)
-                )
-            else:
-                return False
+        except IntegrityError:
+            return False
         return True
 
     def keep(self, connection: Connection) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from anonymize.basis import NO_RECORD, Record
-from control.database import objections, open_control
+from control.database import objections
 from control.objections import Kind, Objections
 from control.sites import Sites
 
@@ -25,13 +23,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.seconds
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_control(f"sqlite:///{tmp_path / 'control.db'}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Sites: what can be set, what cannot be, and that an older database keeps what it has."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +13,6 @@ from anonymize.calendar import ALWAYS
 from anonymize.event import Purpose
 from control.database import open_control
 from control.sites import SiteError, Sites
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_control(f"sqlite:///{tmp_path / 'control.db'}")
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture
