@@ -1,6 +1,6 @@
 -- Who may do what in a ClickHouse server: three roles for the three zones, and one for the keeper of
--- the schema. {database} and {on_cluster} are filled in by store/grants.py. Users are the
--- operator's: docs/clickhouse.md.
+-- the schema. store/grants.py fills in what stands in braces. Users are the operator's:
+-- docs/clickhouse.md.
 
 CREATE ROLE IF NOT EXISTS discreet_loader {on_cluster};
 CREATE ROLE IF NOT EXISTS discreet_releaser {on_cluster};
