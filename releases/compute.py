@@ -13,6 +13,7 @@ import msgspec
 from control.sites import Site
 from releases.disclosure import (
     Cell,
+    Key,
     Published,
     Threshold,
     fits,
@@ -49,7 +50,7 @@ def compute_day(
     apart = separable(cells, threshold)
     if not apart:
         cells = [unseparated(cell) for cell in cells]
-    demoted: frozenset[tuple[str, str]] = frozenset()
+    demoted: frozenset[Key] = frozenset()
     while True:
         version = new_version()
         shown, hidden = split(cells, threshold, demoted)
