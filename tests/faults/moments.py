@@ -175,12 +175,12 @@ def suffer(
             now = settled(machine.store, stream)
             totals.moments[name] += 1
             say(f"{sum(totals.moments.values()):>4}  {name:<28} {len(stream.acknowledged()):>8}")
-            if now.lost or now.doubled or now.tallied < stream.told.dropped:
+            if now.lost or now.doubled or now.tallies_lost:
                 totals.where.append(f"after {name}: {now}")
     last = settled(machine.store, stream)
     totals.acknowledged = len(stream.acknowledged())
     totals.retried = stream.told.broken + sum(stream.told.refusals.values())
     totals.lost, totals.doubled = last.lost, last.doubled
-    totals.tallies_lost = max(0, stream.told.dropped - last.tallied)
+    totals.tallies_lost = last.tallies_lost
     assert last.tallied <= stream.told.tried
     return totals

@@ -75,6 +75,7 @@ class Stream:
         session = requests.Session()
         while not self._stop.is_set():
             self._post(session, self._batch(chance), chance)
+            self._stop.wait(chance.uniform(0, 0.05))  # what is counted is moments, not events
         session.close()
 
     def _batch(self, chance: random.Random) -> dict[str, Any]:
@@ -142,9 +143,10 @@ class Found:
     lost: int
     doubled: int
     tallied: int
+    tallies_lost: int
 
 
-def found(store: Store, names: list[str]) -> Found:
+def found(store: Store, names: list[str], dropped: int) -> Found:
     """Compares the store, as everything reads it, with what was acknowledged."""
     days = [day for (day,) in store.query_rows("SELECT DISTINCT toString(day) FROM events")]
     seen: Counter[str] = Counter()
@@ -157,21 +159,22 @@ def found(store: Store, names: list[str]) -> Found:
         lost=sum(name not in seen for name in names),
         doubled=sum(count > 1 for count in seen.values()),
         tallied=tallied,
+        tallies_lost=max(0, dropped - tallied),
     )
 
 
 def settled(store: Store, stream: Stream, seconds: float = 60) -> Found:
     """What the store holds once all that was acknowledged before this call had time to load."""
     names, dropped = stream.acknowledged(), stream.told.dropped
-    last = Found(len(names), 0, 0)
+    last = Found(len(names), 0, 0, dropped)
 
     def all_there() -> bool:
         nonlocal last
         try:
-            last = found(store, names)
+            last = found(store, names, dropped)
         except StoreUnavailable:
             return False
-        return not last.lost and last.tallied >= dropped
+        return not last.lost and not last.tallies_lost
 
     deadline = time.monotonic() + seconds
     while not all_there() and time.monotonic() < deadline:
