@@ -131,6 +131,64 @@ objections = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
+# What analysts declare. A definition is never changed; a removed one stays on record, because what
+# was released of it may have been kept.
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("removed_at", DateTime(timezone=True)),
+    sqlite_autoincrement=True,
+)
+
+# Who added and removed which definition, and when.
+definition_changes = Table(
+    "definition_changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("definition", Integer, nullable=False),
+    Column("action", String(8), nullable=False),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("by", String(254), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+# Which version of a day is shown of each definition, as `released_days` of the declared tables.
+# Version 0: nothing of that day is ever shown, because the rows that its figures were made of are
+# gone or not all there any more.
+released_definitions = Table(
+    "released_definitions",
+    metadata,
+    Column(
+        "definition", Integer, ForeignKey("definitions.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("day", Date, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("computed_at", DateTime(timezone=True), nullable=False),
+)
+
+# Which version of an ISO week (by its Monday) or a calendar month (by its first day) is shown of
+# the tables that follow people over days: unique visitors and retention, on the basis consent.
+released_spans = Table(
+    "released_spans",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("period", String(5), primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("computed_at", DateTime(timezone=True), nullable=False),
+)
+
 # One runner at a time of each kind of work, whichever process it lives in.
 leases = Table(
     "leases",
