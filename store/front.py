@@ -48,8 +48,20 @@ MAX_STATEMENT = 1 << 20
 # answer of 200. What is larger belongs into an aggregation.
 MAX_RESULT = 256 << 20
 # Statements at once: more would only compete for the same cores and memory.
-THREADS = 8
+STATEMENTS = 8
+# Connections that are read at once: one that dawdles before it signs in holds up none of them.
+THREADS = 32
 READ_SIZE = 1 << 18
+# What is read of a body whose sender did not sign in, before the connection is dropped.
+MAX_STRANGERS_BODY = 1 << 20
+# A query that its client has given up ends at last; and none may take the memory that the loader
+# and the engine's merges need.
+QUERY_LIMITS = {
+    "max_result_bytes": str(MAX_RESULT),
+    "result_overflow_mode": "throw",
+    "max_execution_time": "600",
+    "max_memory_usage": str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2),
+}
 IDLE_SECONDS = 60
 
 # ClickHouse's numbers (src/Common/ErrorCodes.cpp) for what the front itself refuses.
@@ -127,6 +139,7 @@ class Front:
     def __init__(self, engine: Engine, password: str, user: str = USER) -> None:
         self._engine = engine
         self._secret = f"{user}:{password}".encode()
+        self._turns = threading.BoundedSemaphore(STATEMENTS)
         self._timezone = engine.query("SELECT timezone()").data.decode().strip()
 
     def __call__(self, environ: dict[str, Any], start_response: _StartResponse) -> list[bytes]:
@@ -136,16 +149,18 @@ class Front:
             "X-ClickHouse-Server-Display-Name": "discreet",
             "X-ClickHouse-Timezone": self._timezone,
         }
+        limit = None
         try:
             status, data = self._answer(environ, body, headers)
         except EngineError as error:
             status, data = _failure(error, headers)
+            limit = MAX_STRANGERS_BODY if error.code == _AUTHENTICATION_FAILED else None
         except OSError:
             raise  # the client has gone: nobody is there to be answered
         except Exception as error:
             log.error("store front failed: %s", type(error).__name__)
             status, data = _failure(EngineError.of(RuntimeError("internal error")), headers)
-        body.drain()
+        body.drain(limit)
         headers["Content-Length"] = str(len(data))
         start_response(f"{status.value} {status.phrase}", list(headers.items()))
         return [data]
@@ -161,6 +176,12 @@ class Front:
         if method not in ("GET", "POST"):
             return HTTPStatus.METHOD_NOT_ALLOWED, b"GET or POST\n"
         self._authenticate(environ)
+        with self._turns:
+            return self._execute(environ, body, headers)
+
+    def _execute(
+        self, environ: Mapping[str, Any], body: _Body, headers: dict[str, str]
+    ) -> tuple[HTTPStatus, bytes]:
         request = _parse(environ)
         headers["X-ClickHouse-Query-Id"] = request.query_id
         statement, rest = _statement(request, body.decoded())
@@ -179,12 +200,11 @@ class Front:
         return HTTPStatus.OK, _encode(answer.data, environ, request, headers)
 
     def _query(self, statement: str, request: _Request, headers: dict[str, str]) -> Answer:
-        limits = {"max_result_bytes": str(MAX_RESULT), "result_overflow_mode": "throw"}
         answer = self._engine.query(
             statement,
             request.format,
             params=request.params,
-            settings=limits | dict(request.settings),
+            settings=QUERY_LIMITS | dict(request.settings),
             database=request.database,
         )
         headers["X-ClickHouse-Summary"] = _read(answer)
@@ -228,10 +248,14 @@ class _Body:
         except codecs.BadCoding as error:
             raise _refusal(_CANNOT_DECOMPRESS, str(error)) from None
 
-    def drain(self) -> None:
+    def drain(self, limit: int | None = None) -> None:
+        """Raises `ConnectionAbortedError` for a body of more than `limit` bytes."""
+        read = 0
         with contextlib.suppress(EngineError):
-            for _ in self._raw():
-                pass
+            for chunk in self._raw():
+                read += len(chunk)
+                if limit is not None and read > limit:
+                    raise ConnectionAbortedError
 
     def _raw(self) -> Iterator[bytes]:
         while not self._broken and self._left != 0:

@@ -406,6 +406,88 @@ def test_many_threads_are_served_at_once(http: Any, url: str, client: Any, table
     assert client.command("SELECT count() FROM t") == 120
 
 
+def test_a_query_that_wants_all_memory_is_refused_and_harms_nobody(http: Any, url: str) -> None:
+    huge = "SELECT length(groupArray(number)) FROM numbers_mt(100000000000)"
+    answer = http.post(url, data=huge, params={"max_memory_usage": 200_000_000})
+    assert answer.headers["X-ClickHouse-Exception-Code"] == "241"
+    assert http.post(url, data="SELECT 1").text == "1\n"
+    limit = http.post(url, data="SELECT getSetting('max_memory_usage')").text
+    assert 0 < int(limit) <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "with a length"])
+def test_a_stranger_cannot_send_without_end(
+    anybody: Any, http: Any, url: str, chunked: bool
+) -> None:
+    body = (b"x" * 65536 for _ in range(1_000_000)) if chunked else b"x" * (64 << 20)
+    with pytest.raises(requests.ConnectionError):
+        anybody.post(url, data=body)
+    assert http.post(url, data="SELECT 1").text == "1\n"
+
+
+def test_connections_that_dawdle_hold_up_nobody(endpoint: Endpoint, http: Any, url: str) -> None:
+    dawdling = [socket.create_connection(("127.0.0.1", endpoint.port)) for _ in range(20)]
+    try:
+        for each in dawdling:
+            each.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Le")
+        assert http.post(url, data="SELECT 1", timeout=10).text == "1\n"
+    finally:
+        for each in dawdling:
+            each.close()
+
+
+def test_a_client_that_goes_away_during_its_query_leaves_the_front_at_work(
+    endpoint: Endpoint, http: Any, url: str
+) -> None:
+    basic = base64.b64encode(f"{endpoint.user}:{endpoint.password}".encode())
+    for _ in range(12):  # more than run at once
+        with socket.create_connection(("127.0.0.1", endpoint.port)) as gone:
+            gone.sendall(
+                b"GET /?query=SELECT%20sleep(0.2) HTTP/1.1\r\nHost: x\r\n"
+                b"Authorization: Basic " + basic + b"\r\n\r\n"
+            )
+    assert http.post(url, data="SELECT 1", timeout=20).text == "1\n"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    request=st.one_of(
+        st.binary(max_size=300),
+        st.builds(
+            lambda method, path, name, value, body: (
+                method + b" /" + path + b" HTTP/1.1\r\nHost: x\r\n"
+                + name + b": " + value + b"\r\n\r\n" + body
+            ),
+            st.sampled_from([b"GET", b"POST", b"PUT", b"OPTIONS", b"\xff"]),
+            st.binary(max_size=40),
+            st.sampled_from(
+                [b"Content-Length", b"Transfer-Encoding", b"Content-Encoding", b"Authorization",
+                 b"X-ClickHouse-User", b"Expect", b"Connection"]
+            ),
+            st.sampled_from(
+                [b"-1", b"1e9", b"chunked", b"gzip", b"Basic x", b"100-continue", b"\xff", b"zstd"]
+            ),
+            st.binary(max_size=60),
+        ),
+    )
+)  # fmt: skip
+def test_no_bytes_hurt_it(endpoint: Endpoint, request: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", endpoint.port), timeout=10) as raw:
+        raw.sendall(request)
+        raw.shutdown(socket.SHUT_WR)
+        answer = b""
+        while True:
+            try:
+                piece = raw.recv(65536)
+            except ConnectionResetError:
+                break
+            if not piece:
+                break
+            answer += piece
+    assert b" 200 " not in answer.split(b"\r\n")[0] or request.startswith(b"GET /ping")
+    assert b"Traceback" not in answer
+
+
 def test_nothing_of_a_request_is_printed(
     http: Any,
     anybody: Any,
