@@ -18,12 +18,13 @@ from releases.disclosure.cells import (
     fits,
     thresholds,
 )
-from releases.disclosure.crosses import HUB, Figures, cross
-from releases.disclosure.figures import ROUNDING, grants, publish
+from releases.disclosure.crosses import HUB, Figures, Line, cross
+from releases.disclosure.figures import ALL, ROUNDING, grants, publish
 from releases.disclosure.one_way import Key, separable, split, to_demote, unseparated
 from releases.disclosure.weeks import DayTable, week
 
 __all__ = [
+    "ALL",
     "HUB",
     "ROUNDING",
     "UNLINKED_PER_PERSON",
@@ -31,6 +32,7 @@ __all__ = [
     "DayTable",
     "Figures",
     "Key",
+    "Line",
     "Published",
     "Threshold",
     "cross",

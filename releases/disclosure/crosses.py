@@ -263,9 +263,11 @@ class _Table:
             if into is None:
                 row, column = (other, HUB) if axis else (HUB, other)
                 into = hub[other] = across[other][HUB] = _Cell(row, column, cell.figures, self.k)
-                into.hidden = True
+                into.needs, into.hidden = cell.needs, True
             else:
+                wanted = into.needs | cell.needs
                 into.measure(added((into.figures, cell.figures)), self.k)
+                into.needs = wanted
         # The hub's cells are sums of lines with margins of their own now: none may be known.
         for cell in hub.values():
             cell.safe = False
