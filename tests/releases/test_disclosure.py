@@ -1,6 +1,7 @@
 """Disclosure control: no figure stands for fewer than k persons, and none can be subtracted."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from releases.disclosure import (
     UNLINKED_PER_PERSON,
     Cell,
     fits,
+    grants,
     publish,
     separable,
     split,
@@ -33,7 +35,7 @@ def cell(value="a", visitors=0, table="page", **figures):
 
 
 def fixed(n):
-    return lambda table, value: n
+    return lambda table, value, by="": n
 
 
 counts = st.integers(min_value=0, max_value=200)
@@ -68,7 +70,7 @@ def test_no_shown_cell_stands_for_fewer_than_its_threshold(page, k):
 def test_what_is_hidden_is_nothing_or_stands_for_enough_once_the_smallest_has_joined(page, k):
     threshold, demoted = fixed(k), frozenset()
     total = cell("", 10_000, table="total")
-    for _ in range(3):
+    for _ in range(20):
         shown, hidden = split([total, *page], threshold, demoted)
         if not hidden:
             return
@@ -126,7 +128,9 @@ def test_few_visitors_among_many_views_without_a_pseudonym_are_not_a_cell_of_the
     ]
     shown, hidden = split(day, fixed(10), frozenset())
     assert [c.value for c in hidden] == ["Tablet"]
-    assert to_demote(shown, [replace(hidden[0], value=OTHER)], fixed(10)) == {("device", "Mobile")}
+    assert to_demote(shown, [replace(hidden[0], value=OTHER)], fixed(10)) == {
+        ("device", "", "Mobile")
+    }
 
 
 @given(tables, floors)
@@ -160,11 +164,159 @@ def test_a_threshold_is_the_same_at_every_look_and_another_on_another_day_or_sit
     assert draw(1, "2026-11-22") not in others
 
 
-def test_bounces_and_durations_are_of_the_whole_day_only():
-    busy = cell("x", 50, bounced_visitors=20, staying_visitors=20, bounces=20, duration=6000)
-    part, whole = (publish(replace(busy, table=t), fixed(10), "final") for t in ("page", "total"))
-    assert (part.bounces, part.duration) == (None, None)
-    assert (whole.bounces, whole.duration) == (20, 6000)
+def test_the_two_orientations_of_a_cross_draw_the_same_threshold():
+    threshold = thresholds(KEY, 1, "2026-11-22", 100)
+    one = [threshold("page|country", f"/{n}", "BE") for n in range(30)]
+    assert one == [threshold("country|page", "BE", f"/{n}") for n in range(30)]
+    assert one != [threshold("page|country", f"/{n}", "DK") for n in range(30)]
+
+
+# Rates, averages and sums
+
+ENOUGH = {
+    "pageviews": 90, "linked_pageviews": 90, "bounced_visitors": 20, "staying_visitors": 20,
+    "duration": 6000, "longest": 900, "engagement": 3000, "engaged": 30, "most_engaged": 100,
+    "scroll": 2000, "scrolled": 40, "revenue": Decimal(900), "payers": 30, "most_paid": Decimal(60),
+}  # fmt: skip
+
+
+def busy(value="a", visitors=40, table="page", **figures):
+    return cell(value, visitors, table, **(ENOUGH | figures))
+
+
+def granted(cells, floor=10, **options):
+    return grants(cells, fixed(floor), **options)
+
+
+@pytest.mark.parametrize(
+    ("figures", "withheld"),
+    [
+        ({}, set()),
+        ({"bounced_visitors": 9}, {"bounces"}),
+        ({"staying_visitors": 9}, {"bounces"}),
+        ({"longest": 3001}, {"duration"}),
+        ({"engaged": 9}, {"engagement"}),
+        ({"engaged": 31}, {"engagement"}),  # the nine who did not read would be told apart
+        ({"most_engaged": 1501}, {"engagement"}),
+        ({"scrolled": 9}, {"scroll"}),
+        ({"scrolled": 35}, {"scroll"}),
+        ({"payers": 9}, {"revenue"}),
+        ({"most_paid": Decimal(451)}, {"revenue"}),
+        ({"unlinked": 50}, {"linked_pageviews"}),
+        ({"unlinked": 100}, set()),
+        ({"pageviews": 9, "linked_pageviews": 9}, {"pageviews", "linked_pageviews"}),
+        ({"pageviews": 0, "linked_pageviews": 0}, set()),
+    ],
+    ids=str,
+)
+def test_a_figure_is_withheld_where_few_or_one_person_makes_it(figures, withheld):
+    one = busy(**figures)
+    shown = granted([one])["a"]
+    every = {"pageviews", "linked_pageviews", "bounces", "duration", "engagement", "scroll"}
+    assert shown == (every | {"revenue"}) - withheld
+
+
+def test_a_withheld_rate_takes_others_with_it_until_their_sum_may_be_known():
+    """Otherwise the whole less the shown ones gives it away."""
+    few = busy("few", 39, bounced_visitors=3, staying_visitors=36)
+    cells = [few, busy("b", 41), busy("c", 42), busy("d", 43)]
+    rates = {value for value, names in granted(cells).items() if "bounces" in names}
+    assert rates == {"c", "d"}
+
+
+def test_the_bounces_of_other_count_as_withheld_too():
+    other = busy(OTHER, 12, bounced_visitors=2, staying_visitors=10)
+    rates = {
+        v
+        for v, names in granted([busy("b", 41), busy("c", 42), other]).items()
+        if "bounces" in names
+    }
+    assert rates == {"c"}
+
+
+sides = st.integers(0, 60)
+rated = st.builds(
+    lambda value, bounced, staying, longest: busy(
+        str(value), bounced + staying, bounced_visitors=bounced, staying_visitors=staying,
+        bounces=bounced, duration=max(6000, longest), longest=longest,
+    ),
+    st.integers(0, 10**9), sides, sides, st.integers(0, 12000),
+)  # fmt: skip
+
+
+@given(st.lists(rated, max_size=8, unique_by=lambda c: c.value), floors)
+def test_what_is_left_of_a_rate_is_nobody_or_enough_on_both_sides(cells, k):
+    shown = {value for value, names in granted(cells, k).items() if "bounces" in names}
+    for one in cells:
+        if one.value in shown:
+            assert min(one.bounced_visitors, one.staying_visitors) >= k
+    left = [c for c in cells if c.value not in shown]
+    if shown and sum(c.visitors for c in left):
+        assert sum(c.bounced_visitors for c in left) >= k
+        assert sum(c.staying_visitors for c in left) >= k
+
+
+@given(st.lists(rated, max_size=8, unique_by=lambda c: c.value), floors)
+def test_no_one_person_makes_half_of_what_is_left_of_a_duration(cells, k):
+    shown = {value for value, names in granted(cells, k).items() if "duration" in names}
+    left = [c for c in cells if c.value not in shown]
+    if shown and sum(c.visitors for c in left):
+        assert 2 * max(c.longest for c in left) <= sum(c.duration for c in left)
+
+
+def test_parts_show_no_figure_that_their_whole_withholds():
+    names = granted([busy("a"), busy("b")], whole={"pageviews", "duration"})
+    assert names["a"] == {"pageviews", "duration", "revenue"}
+
+
+@pytest.mark.parametrize("name", ["bounces", "duration", "engagement", "scroll", "revenue"])
+def test_a_figure_that_was_not_granted_is_not_published(name):
+    full = publish(busy(bounces=20, table="event"), fixed(10), "final", frozenset(ALL_FIGURES))
+    less = publish(busy(bounces=20, table="event"), fixed(10), "final", ALL_FIGURES - {name})
+    assert getattr(full, name) is not None
+    assert getattr(less, name) is None
+
+
+ALL_FIGURES = {
+    "pageviews",
+    "linked_pageviews",
+    "bounces",
+    "duration",
+    "engagement",
+    "scroll",
+    "revenue",
+}
+
+
+# Nested dimensions
+
+NESTED = [
+    cell("", 200, table="total"),
+    cell("BE", 150, table="country"), cell("FR", 41, table="country"),
+    cell("LU", 9, table="country"),
+    cell("BE-VLG", 100, table="region", by="BE"), cell("BE-BRU", 46, table="region", by="BE"),
+    cell("BE-WAL", 4, table="region", by="BE"), cell("FR-IDF", 41, table="region", by="FR"),
+    cell("LU-L", 9, table="region", by="LU"),
+    cell("Gent", 100, table="city", by="BE-VLG"), cell("Eupen", 4, table="city", by="BE-WAL"),
+]  # fmt: skip
+
+
+def test_what_is_nested_in_a_hidden_value_is_hidden():
+    floor = {"BE-VLG": 101}
+    shown, _ = split(NESTED, lambda table, value, by="": floor.get(value, 10))
+    assert {c.value for c in shown} == {"", "BE", "FR", "BE-BRU", "FR-IDF"}
+
+
+def test_other_is_filled_up_within_its_group_alone():
+    shown, hidden = split(NESTED, fixed(10))
+    others = [
+        cell(OTHER, 9, table="country"), cell(OTHER, 4, table="region", by="BE"),
+    ]  # fmt: skip
+    assert {c.value for c in hidden} == {"LU", "BE-WAL", "LU-L", "Eupen"}
+    assert to_demote(shown, others, fixed(10)) == {
+        ("country", "", "FR"),
+        ("region", "BE", "BE-BRU"),
+    }
 
 
 def test_a_value_that_a_client_calls_other_is_no_cell_of_its_own():
