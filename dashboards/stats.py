@@ -14,10 +14,10 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from accounts.tokens import Tokens
+from control.definitions import Definitions
 from control.sites import Site, Sites
 from dashboards import stats_answer, stats_language, stats_plan
 from dashboards.stats_language import StatsError
-from dashboards.stats_plan import Definitions
 from releases.reading import Reading, ReleasesUnavailable
 
 SCOPE = "stats:read"
@@ -38,12 +38,11 @@ def blueprint(
     reading: Reading,
     sites: Sites,
     tokens: Tokens,
-    definitions: Definitions | None = None,
+    definitions: Definitions,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Blueprint:
     """The routes. They know no session: the check against forged requests is not for them."""
     routes = Blueprint("stats", __name__)
-    declared = definitions or Definitions()
 
     def opened(domain: str) -> Site:
         """The site of this domain, if the request's token opens it; raises `_Refused`."""
@@ -65,7 +64,7 @@ def blueprint(
         asked = stats_language.decode(body)
         today = site.calendar.local_day(now())
         oldest = reading.oldest_day(site) if asked.date_range == "all" else None
-        planned = stats_plan.plan(asked, site, today, oldest, declared)
+        planned = stats_plan.plan(asked, site, today, oldest, definitions)
         found = stats_answer.answer(reading, site, planned)
         if _wants_csv():
             return _response(stats_answer.as_csv(found).encode(), "text/csv; charset=utf-8")

@@ -7,11 +7,13 @@ the refusal says what is possible. Pure: definitions and days are handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
+from control.definitions import Definitions, Goal, Segment
 from control.sites import Site
 from dashboards.stats_language import Filter, Query, StatsError, compared, days, filters
 from releases.reading import Ask, Key, Values
@@ -78,31 +80,6 @@ _WHERE = {
     "goal": "needs event:goal among the dimensions or filters",
     "share": "needs a dimension that is not time",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What an analyst declared under a name: one exact `event`, or pages under a path `prefix`."""
-
-    name: str
-    event: str = ""
-    prefix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """At most two filters under a number; `table` is the suffix of its tables' names."""
-
-    number: str
-    filters: tuple[tuple[str, str], ...]  # (dimension of `releases.tables`, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Definitions:
-    """What a site's analysts declared."""
-
-    goals: Callable[[Site], Sequence[Goal]] = lambda _site: ()
-    segments: Callable[[Site], Sequence[Segment]] = lambda _site: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +164,18 @@ class _Planner:
         self.query = query
         self.first, self.last = days("date_range", query.date_range, today, oldest)
         self.declared = dimensions(site)
-        self.goals = {goal.name: goal for goal in definitions.goals(site)}
-        self.segments = {segment.number: segment for segment in definitions.segments(site)}
+        self.site, self.definitions = site, definitions
         self.segment: Segment | None = None
         self.axes: dict[str, _Axis] = {}
         self.path_goals = False
+
+    @cached_property
+    def goals(self) -> dict[str, Goal]:
+        return {goal.name: goal for goal in self.definitions.goals(self.site)}
+
+    @cached_property
+    def segments(self) -> dict[str, Segment]:
+        return {segment.number: segment for segment in self.definitions.segments(self.site)}
 
     def plan(self) -> Plan:
         times = self._time()
@@ -409,10 +393,9 @@ class _Planner:
                 columns.append(Column(0, "hour" if "hour" in self.axes else times[0]))
                 continue
             dimension = self._axis("dimensions", name).dimension
-            goals = {goal.event: goal.name for goal in self.goals.values() if goal.event}
-            columns.append(
-                Column(len(keys), empty=_empty(name), goals=goals if name == GOAL else {})
-            )
+            goals = self.goals.values() if name == GOAL else ()
+            names = {goal.event: goal.name for goal in goals if goal.event}
+            columns.append(Column(len(keys), empty=_empty(name), goals=names))
             keys.append(places[dimension.name])
         return tuple(keys), tuple(columns)
 

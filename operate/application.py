@@ -18,6 +18,7 @@ from accounts import signin
 from accounts.people import People
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
+from control.definitions import Definitions
 from operate import commands, demo, health, import_log, logs, metrics
 from operate.services import Services, build, now
 
@@ -54,7 +55,11 @@ def assemble(services: Services) -> Flask:
     app.register_blueprint(metrics.blueprint(services))
     dashboards.pages.init(app, services.reading, services.sites, settings)
     stats = dashboards.stats.blueprint(
-        services.reading, services.sites, Tokens(services.control), now=now
+        services.reading,
+        services.sites,
+        Tokens(services.control),
+        Definitions(services.control),
+        now,
     )
     csrf.exempt(stats)
     app.register_blueprint(stats)

@@ -6,6 +6,7 @@ of whole days is answered by the released ISO weeks that lie within it and by th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, func, select
 
-from control.database import realtime, released_days, released_weeks
+from control.database import (
+    definitions,
+    realtime,
+    released_days,
+    released_definitions,
+    released_weeks,
+)
 from control.sites import Site
 from releases.tables import OTHER
 from store.clickhouse import Store, StoreRefused, StoreUnavailable
@@ -325,6 +332,8 @@ class Reading:
     def _units(self, site: Site, ask: Ask) -> tuple[list[int], list[int]]:
         """The versions to add up: of weeks that lie within one row's days, and of other days."""
         weeks: dict[date, int] = {}
+        if (defined := _DEFINED.search(ask.table)) is not None:
+            return self._defined(site, ask, defined["kind"], defined["number"]), []
         if "day" not in ask.keys and (ask.last - ask.first) >= _WEEK - timedelta(days=1):
             spans = _months(ask.first, ask.last) if "month" in ask.keys else [(ask.first, ask.last)]
             mondays = {monday for span in spans for monday in whole_weeks(*span)}
@@ -339,6 +348,22 @@ class Reading:
             if row.day - timedelta(days=row.day.weekday()) not in weeks
         ]
         return days, list(weeks.values())
+
+    def _defined(self, site: Site, ask: Ask, kind: str, number: str | None) -> list[int]:
+        """The versions of what analysts declared: each definition has a pointer of its own."""
+        wanted = (
+            select(released_definitions.c.version)
+            .join(definitions, definitions.c.id == released_definitions.c.definition)
+            .where(
+                definitions.c.site == site.id,
+                definitions.c.kind == kind,
+                released_definitions.c.day.between(ask.first, ask.last),
+            )
+        )
+        if number is not None:
+            wanted = wanted.where(definitions.c.id == int(number))
+        with self._control.connect() as connection:
+            return list(connection.execute(wanted).scalars())
 
     def _days(self, site: Site, first: date, last: date) -> Sequence[Any]:
         with self._control.connect() as connection:
@@ -357,6 +382,8 @@ class Reading:
             ).all()
 
 
+# The tables of definitions: all goals that are a path's prefix, one segment's, one funnel's.
+_DEFINED = re.compile(r"(?:\A|\|)(?P<kind>goal|segment|funnel)(?::(?P<number>\d+))?\Z")
 # One thread reads what one answer needs faster than several could be started.
 _SETTINGS = {"max_threads": 1}
 

@@ -16,10 +16,10 @@ from flask import Flask
 from sqlalchemy import insert
 
 from accounts.tokens import Tokens
-from control.database import realtime, released_weeks
+from control.database import realtime, released_definitions, released_weeks
+from control.definitions import Definitions, goal, segment
 from control.sites import Site, Sites
 from dashboards import stats
-from dashboards.stats_plan import Definitions, Goal, Segment
 from releases.reading import Reading
 from store.clickhouse import Store
 from tests.dashboards.world import NOW, TODAY, World, world
@@ -58,12 +58,6 @@ class Api:
         return str(response.get_json()["error"])
 
 
-def definitions() -> Definitions:
-    goals = (Goal("Signed up", event="Sign up"), Goal("Docs", prefix="/docs"))
-    segment = Segment("7", (("country", "BE"), ("device", "Mobile")))
-    return Definitions(goals=lambda _site: goals, segments=lambda _site: (segment,))
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with world(tmp_path_factory.mktemp("home")) as empty:
@@ -80,7 +74,7 @@ def api(made: World) -> Api:
             Reading(Store(made.settings), made.control),
             Sites(made.control, ttl=0),
             tokens,
-            definitions(),
+            Definitions(made.control),
             now=lambda: NOW,
         )
     )
@@ -98,6 +92,15 @@ def fill(made: World) -> None:
         day = FIRST + timedelta(days=number)
         state = "open" if day == TODAY else "provisional" if number > 14 else "final"
         release(made, site, "day", day, state, cells(100, 1))
+    declared = Definitions(made.control)
+    declared.add(site, goal("Signed up", event_name="Sign up"))
+    docs = declared.add(site, goal("Docs", prefix="/docs"))
+    belgians = segment("Belgians on the move", [("country", "BE"), ("device", "Mobile")])
+    assert declared.add(site, belgians).id == 3
+    for number in range((TODAY - FIRST).days + 1):
+        day = FIRST + timedelta(days=number)
+        define(made, site, day, docs.id, [("goal", "", "Docs", DID)])
+        define(made, site, day, 3, [("page|segment:3", "", "/docs", {"visitors": 13})])
     for monday in WEEKS:
         release(made, site, "week", monday, "final", cells(720, 7))
 
@@ -134,7 +137,6 @@ def cells(visitors: int, times: int) -> list[tuple[str, str, str, dict[str, Any]
         ("event", "", "pageview", did(95)),
         ("event", "", "Sign up", did(20) | paid),
         ("props:plan", "", "pro", did(15)),
-        ("goal", "", "Docs", did(45)),
         ("hour", "", "09", seen(40)),
         ("hour", "", "10", seen(30)),
         ("hour", "", "(other)", seen(30)),
@@ -150,11 +152,24 @@ def cells(visitors: int, times: int) -> list[tuple[str, str, str, dict[str, Any]
         ("hour|country", "BE", "09", seen(22)),
         ("country|device", "Mobile", "BE", seen(31)),
         ("device|country", "BE", "Mobile", seen(31)),
-        ("page|segment:7", "", "/docs", seen(13)),
     ]
 
 
+DID = {"visitors": 45, "visits": 90, "events": 135}
 _VERSIONS = iter(range(1000, 9999))
+
+
+def define(made: World, site: Site, day: date, number: int, cells: list[Any]) -> None:
+    """Shows cells of a definition, which has pointers of its own."""
+    version = next(_VERSIONS)
+    with made.control.begin() as connection:
+        connection.execute(
+            insert(released_definitions).values(
+                definition=number, day=day, version=version, state="final", rows=1,
+                computed_at=NOW.replace(tzinfo=None),
+            )
+        )  # fmt: skip
+    write(made, site, "day", day, version, cells)
 
 
 def release(made: World, site: Site, period: str, day: date, state: str, cells: list[Any]) -> None:
@@ -174,12 +189,16 @@ def release(made: World, site: Site, period: str, day: date, state: str, cells: 
                     computed_at=datetime(2026, 11, 20),  # noqa: DTZ001
                 )
             )
+    write(made, site, period, day, version, cells)
+
+
+def write(made: World, site: Site, period: str, day: date, version: int, cells: list[Any]) -> None:
     lines = msgspec.json.Encoder().encode_lines(
         {"site": site.id, "period": period, "day": str(day), "version": version,
          "table": table, "by": by, "value": value} | measures
         for table, by, value, measures in cells
     )  # fmt: skip
-    made.store.insert_lines("cells", [lines], f"stats-{period}-{day}")
+    made.store.insert_lines("cells", [lines], f"stats-{period}-{day}-{version}")
 
 
 WEEK = ["2026-11-02", "2026-11-08"]
@@ -309,7 +328,7 @@ def test_pages_of_a_table_are_parts_of_the_whole(api: Api) -> None:
             id="whatever the case",
         ),
         pytest.param(
-            ["visitors"], {"filters": [["is", "segment", [7]]]}, (31,), id="a segment",
+            ["visitors"], {"filters": [["is", "segment", [3]]]}, (31,), id="a segment",
         ),
         pytest.param(
             ["visitors"], {"filters": [["is", "visit:country", ["DE"]]]}, (None,),
@@ -365,7 +384,7 @@ def test_aggregates(
             [("BE", 12)], id="countries of a goal",
         ),
         pytest.param(
-            {"dimensions": ["event:page"], "filters": [["is", "segment", ["7"]]]},
+            {"dimensions": ["event:page"], "filters": [["is", "segment", ["3"]]]},
             [("/docs", 13)], id="pages of a segment",
         ),
         pytest.param(
@@ -447,7 +466,7 @@ def test_money_says_its_currency(api: Api) -> None:
                      id="modifier"),
         pytest.param({"filters": [["is", "time:day", ["2026-11-02"]]]}, "date_range", id="time"),
         pytest.param({"filters": [["is", "event:goal", ["None"]]]}, "Docs, Signed up", id="goal"),
-        pytest.param({"filters": [["is", "segment", [8]]]}, "number: 7", id="segment"),
+        pytest.param({"filters": [["is", "segment", [8]]]}, "number: 3", id="segment"),
         pytest.param({"filters": [["is", "event:goal", ["Docs"]], ["is", "visit:country", ["BE"]]]},
                      "goes with nothing", id="a path's goal crossed"),
         pytest.param({"metrics": ["events"]}, "events is published with event:name", id="events"),
@@ -589,7 +608,9 @@ def test_while_the_store_is_away_the_answer_says_when_to_come_back(
     app = Flask("away")
     tokens = Tokens(made.control, lambda: NOW)
     app.register_blueprint(
-        stats.blueprint(Reading(gone, made.control), made.sites, tokens, now=lambda: NOW)
+        stats.blueprint(
+            Reading(gone, made.control), made.sites, tokens, Definitions(made.control), lambda: NOW
+        )
     )
     response = Api(app, api.token).post()
     assert response.status_code == 503
