@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 
 from sqlalchemy import Engine, delete, insert, select
 
@@ -24,6 +25,7 @@ from store.clickhouse import Store
 REFRESH = timedelta(minutes=5)
 # After the late window, for what was accepted in its last moment and is still being loaded.
 SETTLE = timedelta(hours=1)
+_RENEW_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +110,14 @@ class ReleaseJob:
 
     def _release(self, due: Due, lease: Lease) -> bool:
         """False where the lease ran out: another runner may have shown a newer version since."""
-        with self._control.begin() as connection:
-            if not lease.keep(connection):
-                return False
+        alive = _Alive(self._control, lease)
         threshold = thresholds(self._key, due.site.id, due.day.isoformat(), due.site.k)
-        version = compute_day(
-            self._store,
-            due.site,
-            due.day,
-            due.state,
-            threshold,
-            lambda: self._new_version(due.site, due.day),
-        )
+        version = self._new_version(due.site, due.day)
+        try:
+            alive.now()
+            compute_day(self._store, due.site, due.day, due.state, threshold, version, alive)
+        except _LeaseLost:
+            return False
         here = (released_days.c.site == due.site.id) & (released_days.c.day == due.day)
         with self._control.begin() as connection:
             if not lease.keep(connection):
@@ -200,3 +198,27 @@ class ReleaseJob:
 class _Pointer:
     state: str
     rows: int
+
+
+class _LeaseLost(Exception):
+    """Somebody else may be computing by now."""
+
+
+class _Alive:
+    """Renews a lease while a long day is computed, every few seconds at most."""
+
+    def __init__(self, control: Engine, lease: Lease) -> None:
+        self._control = control
+        self._lease = lease
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        """Raises `_LeaseLost`."""
+        if monotonic() >= self._next:
+            self.now()
+
+    def now(self) -> None:
+        with self._control.begin() as connection:
+            if not self._lease.keep(connection):
+                raise _LeaseLost
+        self._next = monotonic() + _RENEW_SECONDS

@@ -4,10 +4,10 @@
         tables.query("SELECT country, count() FROM {scratch}visits GROUP BY country")
 
 `releases/sql/scratch.sql` has the columns: `{scratch}once` (the day's rows, each event once),
-`{scratch}touches` (one row an event) and `{scratch}visits` (one row a visit), in which every dimension
-of releases/tables.py is a column of its name, in backquotes. They hold pseudonyms, are dropped when
-the block ends, and `drop_leftovers` drops those of a process that was killed. Whoever opens one
-holds the lease "release", so that nobody else's are ever dropped.
+`{scratch}touches` (one row an event) and `{scratch}visits` (one row a visit), in which every
+dimension of releases/tables.py is a column of its name, in backquotes. They hold pseudonyms, are
+dropped when the block ends, and `drop_leftovers` drops those of a process that was killed. Whoever
+opens one holds the lease "release", so that nobody else's are ever dropped.
 
 Visitors are numbered slice by slice, each slice about `SLICE_ROWS` rows, so that memory is bounded
 whatever the size of the day. The slices of a query may be taken apart too: all rows of a visitor
@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from control.sites import Site
 from releases.tables import EVENT_DIMENSIONS, VISIT_DIMENSIONS, Dimension, property_dimension
@@ -36,6 +38,7 @@ SLICE_ROWS = 1_250_000
 # Ids looked at together when searching for repeated ones.
 _IDS = 8_000_000
 _SAMPLE = 4096
+_ENCODER = msgspec.json.Encoder()
 _MOST_VISITORS = 2**128 - 1
 
 
@@ -50,6 +53,7 @@ class Scratch:
     day: date
     prefix: str
     slices: int
+    alive: Callable[[], None]
 
     @property
     def event_dimensions(self) -> tuple[Dimension, ...]:
@@ -63,10 +67,18 @@ class Scratch:
     def query(
         self, statement: str, parameters: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
+        self.alive()
         return self.store.query_rows(self._named(statement), self._bound(parameters))
 
     def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
+        self.alive()
         self.store.command(self._named(statement), self._bound(parameters))
+
+    def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Puts rows into `{scratch}table`."""
+        lines = _ENCODER.encode_lines(list(rows))
+        if lines:
+            self.store.insert_lines(self.prefix + table, [lines], secrets.token_hex(8))
 
     def _named(self, statement: str) -> str:
         return statement.replace("{scratch}", self.prefix)
@@ -77,15 +89,25 @@ class Scratch:
 
 
 @contextlib.contextmanager
-def scratch(store: Store, site: Site, day: date, slice_rows: int = SLICE_ROWS) -> Iterator[Scratch]:
-    """Makes the tables of a day and drops them. Raises the store's exceptions."""
+def scratch(
+    store: Store,
+    site: Site,
+    day: date,
+    slice_rows: int = SLICE_ROWS,
+    alive: Callable[[], None] = lambda: None,
+) -> Iterator[Scratch]:
+    """Makes the tables of a day and drops them. Raises the store's exceptions.
+
+    `alive` is called before every statement: to renew the lease, or to raise where it is lost.
+    """
     [(rows, sample)] = store.query_rows(
         "SELECT count(), arraySort(groupArraySample({sample:UInt32}, 1)(visitor)) FROM events"
         " WHERE site = {site:UInt32} AND day = {day:Date} AND visitor != 0 AND restricted = 0",
         {"sample": _SAMPLE, "site": site.id, "day": day},
     )
     bounds = _bounds(sample, max(1, -(-int(rows) // slice_rows)))
-    tables = Scratch(store, site, day, f"{PREFIX}{secrets.token_hex(6)}_", len(bounds) - 1)
+    prefix = f"{PREFIX}{secrets.token_hex(6)}_"
+    tables = Scratch(store, site, day, prefix, len(bounds) - 1, alive)
     try:
         _make(tables, bounds)
         yield tables
@@ -127,7 +149,8 @@ def _make(tables: Scratch, bounds: Sequence[int]) -> None:
         tables.command(statement)
     _remove_repeated(tables)
     for number, (first, last) in enumerate(pairwise(bounds)):
-        place = {"slice": number, "first": first, "last": last - 1, "persons": number << 40}
+        [(persons,)] = tables.query("SELECT max(person) FROM {scratch}touches")
+        place = {"slice": number, "first": first, "last": last - 1, "persons": int(persons)}
         tables.command(_filled("touches", tables), place)
         tables.command(_filled("visits", tables), place)
     for name in ("touches_unlinked", "visits_unlinked"):
@@ -167,7 +190,7 @@ def _columns(dimensions: Sequence[Dimension]) -> str:
 
 
 def _bounds(sample: Sequence[int], slices: int) -> list[int]:
-    """Where slices of equal size begin, from a sorted sample of visitors, and where the last ends."""
+    """Where slices of equal size begin, and where the last ends, from a sorted sample."""
     inner = {int(sample[len(sample) * n // slices]) for n in range(1, slices)}
     return [1, *sorted(inner - {0, 1}), _MOST_VISITORS + 1]
 

@@ -180,6 +180,7 @@ TABLES: tuple[Table, ...] = (
 )
 
 OTHER = "(other)"
+TOTAL = "total"
 
 
 def of_kind(kind: Kind) -> tuple[Table, ...]:

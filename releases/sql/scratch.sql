@@ -24,7 +24,7 @@ CREATE TABLE {scratch}touches
 (
     slice      UInt16,
     visit      UInt64,
-    person     UInt64 COMMENT 'numbers the visitors of the day; 0 without a pseudonym',
+    person     UInt32 COMMENT 'numbers the visitors of the day; 0 without a pseudonym',
     linked     UInt8,
     several    UInt8 COMMENT '1 where the visitor has more than one visit',
     time       DateTime('UTC'),
@@ -52,7 +52,7 @@ CREATE TABLE {scratch}visits
 (
     slice      UInt16,
     visit      UInt64,
-    person     UInt64,
+    person     UInt32,
     linked     UInt8,
     several    UInt8,
     views      UInt32,
@@ -63,3 +63,42 @@ CREATE TABLE {scratch}visits
     {visit_columns}
 )
 ENGINE = MergeTree ORDER BY slice
+;
+
+-- What each table says of each of its values, exactly, slice by slice.
+CREATE TABLE {scratch}singles
+(
+    dimension  UInt16 COMMENT 'its place in the list of the site''s dimensions; after the last, the total',
+    by         String,
+    value      String,
+    visitors         UInt64,
+    visits           UInt64,
+    pageviews        UInt64,
+    events           UInt64,
+    linked_pageviews UInt64,
+    bounces          UInt64,
+    duration         UInt64,
+    unlinked         UInt64,
+    bounced_visitors UInt64,
+    staying_visitors UInt64,
+    longest          UInt64,
+    engagement       UInt64,
+    engaged          UInt64,
+    most_engaged     UInt64,
+    scroll           UInt64,
+    scrolled         UInt64
+)
+ENGINE = MergeTree ORDER BY dimension;
+
+-- Cells that are shown, while what is hidden is counted.
+CREATE TABLE {scratch}shown (dimension UInt16, by String, value String)
+ENGINE = MergeTree ORDER BY dimension;
+
+-- The values that crosses tell apart: `code` in one byte. What has none is 0.
+CREATE TABLE {scratch}codes
+(
+    dimension  UInt16,
+    key        String COMMENT 'the value, after its parent''s and a zero byte where it has one',
+    code       UInt8
+)
+ENGINE = MergeTree ORDER BY dimension

@@ -52,7 +52,7 @@ WITH
         WINDOW own AS (PARTITION BY visitor)
     )
 SELECT
-    {slice:UInt16}, visit_id, {persons:UInt64} + person, 1, several, time, event_id,
+    {slice:UInt16}, visit_id, {persons:UInt32} + person, 1, several, time, event_id,
     event_id = visit_id, event_id = first_view, event_id = last_view,
     is_view, is_event, engagement, scroll, revenue, currency,
     views, events, seconds, engaged, scrolled,

@@ -1,0 +1,178 @@
+"""Counts a day exactly, before disclosure: every dimension by itself, and what is hidden of it.
+
+The measures are those of `releases.disclosure.Cell`.
+
+Whatever is gathered by visitor is gathered slice by slice and added up, since every visitor lies in
+one slice (releases/scratch.py). What would return millions of values to Python stays in the engine:
+values that stand for fewer than `least` persons are never shown by themselves and do not come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, TypeVar
+
+from releases.disclosure import Cell
+from releases.scratch import Scratch, quoted, template
+from releases.tables import APART, OTHER, TOTAL, Dimension
+
+# How each measure is gathered over persons (`p`, releases/sql/single_of_*.sql), and over slices.
+MEASURES: Mapping[str, tuple[str, str]] = {
+    "visitors": ("countIf(p.linked)", "sum"),
+    "visits": ("sum(p.visits)", "sum"),
+    "pageviews": ("sum(p.views)", "sum"),
+    "events": ("sum(p.events)", "sum"),
+    "linked_pageviews": ("sumIf(p.views, p.linked)", "sum"),
+    "bounces": ("sum(p.bounces)", "sum"),
+    "duration": ("sum(p.seconds)", "sum"),
+    "unlinked": ("sumIf(p.events, NOT p.linked)", "sum"),
+    "bounced_visitors": ("countIf(p.linked AND p.bounces > 0)", "sum"),
+    "staying_visitors": ("countIf(p.linked AND p.visits > p.bounces)", "sum"),
+    "longest": ("max(p.seconds)", "max"),
+    "engagement": ("sum(p.engagement)", "sum"),
+    "engaged": ("countIf(p.engagement > 0)", "sum"),
+    "most_engaged": ("max(p.engagement)", "max"),
+    "scroll": ("sum(p.scroll)", "sum"),
+    "scrolled": ("countIf(p.scroll > 0)", "sum"),
+}
+# Branches of one statement: fewer round trips for the many small days, and little memory.
+TOGETHER = 8
+# Slices of visits taken together: some five million rows. Of events, one.
+SLICES = 4
+
+T = TypeVar("T")
+
+
+def singles(tables: Scratch, least: int) -> list[Cell]:
+    """The total, and every table of one dimension: the values that stand for `least` persons."""
+    absent = _absent(tables)
+    counted = [_TOTAL, *(d for d in tables.dimensions if d.name not in absent)]
+    found = _gathered(tables, counted, least=least)
+    for dimension in tables.dimensions:
+        if dimension.name in absent:
+            above = dimension.parent or TOTAL
+            found += [
+                replace(cell, table=dimension.name, by=cell.value, value="")
+                for cell in found
+                if cell.table == above
+            ]
+    return found
+
+
+def unions(tables: Scratch, shown: Iterable[Cell], of: Collection[str]) -> list[Cell]:
+    """For each table in `of` everything that is not among the `shown` cells, as one cell
+    "(other)"; of a nested table one for each of its parent's shown values.
+    """
+    hidden = [d for d in tables.dimensions if d.name in of]
+    if not hidden:
+        return []
+    numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
+    tables.command("TRUNCATE TABLE {scratch}shown")
+    tables.insert(
+        "shown",
+        (
+            {"dimension": numbers[cell.table], "by": cell.by, "value": cell.value}
+            for cell in shown
+            if cell.table in numbers
+        ),
+    )
+    return _gathered(tables, hidden, hidden=True)
+
+
+def apart(tables: Scratch) -> list[Cell]:
+    """Machines by their kind and refusals by their reason."""
+    return [
+        Cell(table, value, visitors, 0, pageviews, events, 0, 0, 0, unlinked, 0, 0)
+        for table in APART
+        for value, visitors, pageviews, events, unlinked in tables.query(template(table))
+    ]
+
+
+def paid(tables: Scratch, cells: Iterable[Cell]) -> list[Cell]:
+    """The cells, those of events with what was paid in the currency of most payments."""
+    rows = tables.query(template("revenue"))
+    found = {row[0]: dict(zip(_PAID, row[1:], strict=True)) for row in rows}
+    return [
+        replace(cell, **found[cell.value])
+        if cell.table == "event" and cell.value in found
+        else cell
+        for cell in cells
+    ]
+
+
+_PAID = ("currency", "payments", "payers", "revenue", "most_paid")
+
+
+def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+_TOTAL = Dimension(TOTAL, "", "visit", "''")
+_HIDDEN = "({by}, {value}) NOT IN (SELECT by, value FROM {scratch}shown WHERE dimension = {number})"
+_PARENT_SHOWN = " AND {by} IN (SELECT value FROM {scratch}shown WHERE dimension = {parent})"
+
+
+def _absent(tables: Scratch) -> set[str]:
+    """Dimensions of which the whole day knows no value: their one cell is their parent's."""
+    absent: set[str] = set()
+    for source, level in (("visits", ("visit",)), ("touches", ("event", "alone"))):
+        names = [d.name for d in tables.dimensions if d.level in level]
+        columns = ", ".join(f"max({quoted(name)} != '')" for name in names)
+        statement = template("absent").replace("{columns}", columns).replace("{source}", source)
+        [known] = tables.query(statement)
+        absent |= {name for name, some in zip(names, known, strict=True) if not some}
+    # A nested parent's value may have several parents itself: two cells of it are one here.
+    parents = {d.name: d.parent for d in tables.dimensions}
+    return {name for name in absent if not parents.get(parents[name])}
+
+
+def _gathered(
+    tables: Scratch, dimensions: Sequence[Dimension], *, least: int = 0, hidden: bool = False
+) -> list[Cell]:
+    tables.command("TRUNCATE TABLE {scratch}singles")
+    of_visits = [d for d in dimensions if d.level == "visit"]
+    of_events = [d for d in dimensions if d.level != "visit"]
+    for group, together in ((of_visits, SLICES), (of_events, 1)):
+        for first in range(0, tables.slices, together):
+            for batch in batches(group, TOGETHER if together > 1 else 1):
+                branches = " UNION ALL ".join(_branch(tables, d, hidden) for d in batch)
+                tables.command(
+                    f"INSERT INTO {{scratch}}singles {branches}",
+                    {"from": first, "to": first + together - 1},
+                )
+    names = [*(d.name for d in tables.dimensions), TOTAL]
+    sums = ", ".join(f"{how}({name})" for name, (_, how) in MEASURES.items())
+    rows = tables.query(template("singles").replace("{sums}", sums), {"least": least})
+    return [_cell(names[row[0]], row[1], row[2], map(int, row[3:])) for row in rows]
+
+
+def _cell(table: str, by: str, value: str, counted: Iterable[int]) -> Cell:
+    measures: dict[str, Any] = dict(zip(MEASURES, counted, strict=True))
+    # Reported in milliseconds, published in seconds; the largest part is never rounded down.
+    measures["engagement"] //= 1000
+    measures["most_engaged"] = -(-measures["most_engaged"] // 1000)
+    return Cell(table=table, by=by, value=value, **measures)
+
+
+def _branch(tables: Scratch, dimension: Dimension, hidden: bool) -> str:
+    """The statement that counts one dimension in a range of slices."""
+    numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
+    value = quoted(dimension.name) if dimension.name != TOTAL else "''"
+    by = quoted(dimension.parent) if dimension.parent else "''"
+    restriction = "slice BETWEEN {from:UInt16} AND {to:UInt16}"
+    if hidden:
+        restriction += " AND " + _HIDDEN + (_PARENT_SHOWN if dimension.parent else "")
+    kind = "visits" if dimension.level == "visit" else "touches"
+    return (
+        template(f"single_of_{kind}")
+        .replace("{totals}", ", ".join(f"{how} AS {name}_" for name, (how, _) in MEASURES.items()))
+        .replace("{restriction}", restriction.replace("{value}", value))
+        .replace("{number}", str(numbers.get(dimension.name, len(numbers))))
+        .replace("{parent}", str(numbers.get(dimension.parent, 0)))
+        .replace("{by}", by)
+        .replace("{value}", f"'{OTHER}'" if hidden else value)
+    )

@@ -1,0 +1,203 @@
+"""Counts pairs of dimensions exactly, before disclosure, over the values that may be shown alone.
+
+Each value that is told apart gets a code of one byte, the rest share the code 0 (or one for each
+parent, where a dimension is nested), so that a cross is a count over two bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import add
+from typing import NamedTuple
+
+from releases.counting import SLICES, TOGETHER, batches
+from releases.disclosure import Cell
+from releases.scratch import Scratch, quoted, template
+from releases.tables import OTHER, Dimension, crossed
+
+# Codes fit into a byte, and what is smaller than the 250 largest values of a dimension is seldom
+# shown in a cross.
+_MOST_CODES = 250
+_MOST_PARENTS = 100
+
+
+class Counts(NamedTuple):
+    """Exact figures of one cell of a cross, never shown."""
+
+    visitors: int
+    visits: int
+    pageviews: int
+    events: int
+    unlinked: int
+
+
+class Cross(NamedTuple):
+    """`first` among the values of `second`, by their codes; only what is not empty.
+
+    Where both dimensions are filterable it is the other way round as well.
+    """
+
+    first: Dimension
+    second: Dimension
+    cells: dict[tuple[int, int], Counts]
+
+
+Code = int
+# The (parent, value) of each code, from 0.
+Values = Sequence[tuple[str, str]]
+Codes = Mapping[str, Values]
+
+
+def coded(dimensions: Sequence[Dimension], shown: Iterable[Cell]) -> Codes:
+    """The values to tell apart: of what is shown of each dimension the largest."""
+    by_table: dict[str, list[Cell]] = {}
+    for cell in sorted(shown, key=lambda cell: (-cell.persons, cell.by, cell.value)):
+        by_table.setdefault(cell.table, []).append(cell)
+    codes: dict[str, list[tuple[str, str]]] = {}
+    for dimension in dimensions:
+        cells = by_table.get(dimension.name, [])
+        known = [("", OTHER)]
+        if dimension.parent:
+            parents = [cell.value for cell in by_table.get(dimension.parent, [])]
+            known += [(parent, OTHER) for parent in dict.fromkeys(parents[:_MOST_PARENTS])]
+            cells = [cell for cell in cells if (cell.by, OTHER) in known]
+        known += [(cell.by, cell.value) for cell in cells]
+        codes[dimension.name] = known[: _MOST_CODES + 1]
+    return codes
+
+
+def crosses(tables: Scratch, codes: Codes) -> Iterator[Cross]:
+    """Every declared cross of two dimensions with at least two values that have a code."""
+    pairs = list(_pairs(tables.dimensions, codes))
+    if not pairs:
+        return
+    numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
+    _make(tables, codes, {d.name for pair in pairs for d in pair}, pairs, numbers)
+    for batch in batches(pairs, TOGETHER):
+        found = _counted(tables, batch, numbers)
+        for number, (first, second) in enumerate(batch):
+            yield Cross(first, second, found[number])
+
+
+def _pairs(dimensions: Sequence[Dimension], codes: Codes) -> Iterator[tuple[Dimension, Dimension]]:
+    told = [d for d in dimensions if sum(value != OTHER for _, value in codes[d.name]) > 1]
+    place = {d.name: n for n, d in enumerate(told)}
+    for first in told:
+        for second in told:
+            twice = crossed(second, first) and place[second.name] < place[first.name]
+            if crossed(first, second) and not twice:
+                yield first, second
+
+
+def _make(
+    tables: Scratch,
+    codes: Codes,
+    names: set[str],
+    pairs: Sequence[tuple[Dimension, Dimension]],
+    numbers: Mapping[str, int],
+) -> None:
+    """The tables of codes that these crosses are counted in."""
+    for name in ("coded_visits", "coded_events", *(f"coded_within_{n}" for n in numbers.values())):
+        tables.command(f"DROP TABLE IF EXISTS {{scratch}}{name} SYNC")
+    tables.command("TRUNCATE TABLE {scratch}codes")
+    tables.insert(
+        "codes",
+        (
+            {"dimension": numbers[d.name], "key": _key(d, *known), "code": code}
+            for d in tables.dimensions
+            if d.name in names
+            for code, known in enumerate(codes[d.name])
+            if code
+        ),
+    )
+    of_visits = [d for d in tables.dimensions if d.name in names and d.level == "visit"]
+    of_events = [d for d in tables.dimensions if d.name in names and d.level == "event"]
+    for kind, dimensions in (("visits", of_visits), ("events", of_events)):
+        tables.command(
+            template(f"coded_{kind}")
+            .replace(
+                "{lists}", ", ".join(_list(numbers[d.name]) for d in dimensions) or "1 AS none"
+            )
+            .replace("{codes}", ", ".join(["1", *(_code(d, numbers[d.name]) for d in dimensions)]))
+        )
+    for dimension in {d for pair in pairs for d in pair if d.level == "event"}:
+        if any(
+            {d.level for d in pair} == {"visit", "event"} and dimension in pair for pair in pairs
+        ):
+            _make_within(tables, numbers[dimension.name], [numbers[d.name] for d in of_visits])
+
+
+def _make_within(tables: Scratch, number: int, of_visits: Sequence[int]) -> None:
+    statement = (
+        template("coded_within")
+        .replace("{number}", str(number))
+        .replace("{code}", f"c{number}")
+        .replace("{codes}", ", ".join(f"c{n}" for n in of_visits))
+    )
+    name = f"{{scratch}}coded_within_{number}"
+    for part in range(tables.slices):
+        head = f"INSERT INTO {name}"
+        if not part:
+            head = f"CREATE TABLE {name} ENGINE = MergeTree ORDER BY slice AS"
+        tables.command(f"{head} {statement}", {"slice": part})
+
+
+def _key(dimension: Dimension, parent: str, value: str) -> str:
+    if not dimension.parent:
+        return value
+    return f"{parent}\0\0" if value == OTHER else f"{parent}\0{value}"
+
+
+_LIST = (
+    "(SELECT groupArray((key, code)) FROM {scratch}codes WHERE dimension = {number}) AS l{number}"
+)
+_RANGE = "(SELECT * FROM {scratch}{name} WHERE {restriction})"
+
+
+def _list(number: int) -> str:
+    return _LIST.replace("{number}", str(number))
+
+
+def _code(dimension: Dimension, number: int) -> str:
+    def looked_up(key: str, otherwise: str) -> str:
+        return f"transform({key}, l{number}.1, l{number}.2, {otherwise})"
+
+    value, parent = quoted(dimension.name), quoted(dimension.parent)
+    if not dimension.parent:
+        code = looked_up(value, "toUInt8(0)")
+    else:
+        of_parent = looked_up(f"concat({parent}, '\\0\\0')", "toUInt8(0)")
+        code = looked_up(f"concat({parent}, '\\0', {value})", of_parent)
+    return f"CAST({code} AS UInt8) AS c{number}"
+
+
+def _counted(
+    tables: Scratch,
+    batch: Sequence[tuple[Dimension, Dimension]],
+    numbers: Mapping[str, int],
+) -> list[dict[tuple[int, int], Counts]]:
+    """For each pair of dimensions the figures of each pair of codes."""
+    branches = " UNION ALL ".join(
+        template("cross")
+        .replace("{source}", _source(first, second, numbers))
+        .replace("{number}", str(n))
+        .replace("{first}", f"c{numbers[first.name]}")
+        .replace("{second}", f"c{numbers[second.name]}")
+        .replace("{restriction}", "slice BETWEEN {from:UInt16} AND {to:UInt16}")
+        for n, (first, second) in enumerate(batch)
+    )
+    found: list[dict[tuple[int, int], Counts]] = [{} for _ in batch]
+    for slice_ in range(0, tables.slices, SLICES):
+        for row in tables.query(branches, {"from": slice_, "to": slice_ + SLICES - 1}):
+            cells, key, counts = found[row[0]], (row[1], row[2]), Counts(*row[3:])
+            before = cells.get(key)
+            cells[key] = counts if before is None else Counts(*map(add, before, counts))
+    return found
+
+
+def _source(first: Dimension, second: Dimension, numbers: Mapping[str, int]) -> str:
+    of_events = [d for d in (first, second) if d.level == "event"]
+    if len(of_events) == 2:
+        return template("cross_of_events")
+    name = f"coded_within_{numbers[of_events[0].name]}" if of_events else "coded_visits"
+    return _RANGE.replace("{name}", name)

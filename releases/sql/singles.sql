@@ -1,0 +1,5 @@
+-- Slices added up: the values that stand for enough persons to be shown at all.
+SELECT dimension, by, value, {sums}
+FROM {scratch}singles
+GROUP BY dimension, by, value
+HAVING sum(visitors) + intDiv(sum(unlinked), 10) >= {least:UInt32}
