@@ -108,7 +108,7 @@ def _site_of(body: bytes) -> str:
     """The site that a question names, '' where it names none or is none."""
     try:
         return msgspec.json.decode(body, type=_Named).site_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

@@ -15,6 +15,7 @@ import msgspec
 MOST_ROWS = 10_000
 MOST_FILTERS = 8
 MOST_CLAUSES = 200
+_DEEPEST = 8
 # What a filter may compare with is no longer than anything that a release holds.
 LONGEST_CLAUSE = 2048
 OPERATORS = ("is", "is_not", "contains", "contains_not")
@@ -95,8 +96,8 @@ def decode(body: bytes) -> Query:
         if "missing required field" in reason or "unknown field" in reason:
             reason += f"; fields are {_FIELDS}" if field == "query" else ""
         raise StatsError(field, reason[:1].lower() + reason[1:]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise StatsError("query", "not JSON") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise StatsError("query", "not JSON, or nested too deeply") from None
     for field in ("metrics", "dimensions"):
         names = getattr(query, field)
         if len(set(names)) < len(names):
@@ -112,16 +113,16 @@ def decode(body: bytes) -> Query:
 
 def filters(query: Query) -> tuple[Filter, ...]:
     """The conditions, all of which must hold; `and` is flattened. Raises `StatsError`."""
-    found = tuple(f for entry in query.filters for f in _flat(entry))
+    found = tuple(f for entry in query.filters for f in _flat(entry, _DEEPEST))
     if len(found) > MOST_FILTERS:
         raise StatsError("filters", f"more than {MOST_FILTERS}")
     return found
 
 
-def _flat(entry: Any) -> list[Filter]:
+def _flat(entry: Any, deeper: int) -> list[Filter]:
     match entry:
-        case ["and", [*entries]]:
-            return [found for inner in entries for found in _flat(inner)]
+        case ["and", [*entries]] if deeper:
+            return [found for inner in entries for found in _flat(inner, deeper - 1)]
         case [str(operator), str(dimension), [*clauses]] if operator in OPERATORS:
             return [_filter(operator, dimension, clauses, {})]
         case [str(operator), str(dimension), [*clauses], {**modifiers}] if operator in OPERATORS:

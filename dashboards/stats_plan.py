@@ -188,7 +188,7 @@ class _Planner:
         for condition in conditions:
             self._condition(condition)
         shape, values = self._answered_by(list(self.axes.values()))
-        metrics = tuple(self._metric(name, shape) for name in self.query.metrics)
+        metrics = tuple(self._metric(name, shape, values) for name in self.query.metrics)
         keys, columns = self._columns(times, shape)
         order = self._order()
         ask = Ask(
@@ -294,7 +294,20 @@ class _Planner:
         if segment is None or condition.operator != "is" or len(condition.clauses) > 1:
             known = ", ".join(sorted(self.segments)) or "none"
             raise StatsError("filters", f"segment takes is and one segment's number: {known}")
-        self.segment = segment
+        if len(segment.filters) == 1:  # it is that filter, and has no tables of its own
+            self.axes |= {axis.dimension.name: axis for axis in self._own(segment)}
+        else:
+            self.segment = segment
+
+    def _own(self, segment: Segment) -> list[_Axis]:
+        """A segment's filters as dimensions of the question."""
+        by_name = {d.name: d for d in self.declared.values()}
+        axes = []
+        for name, value in segment.filters:
+            dimension = by_name[name]
+            axis = self.axes.get(name, _Axis(dimension.contract, dimension))
+            axes.append(replace(axis, values=[*axis.values, Values((value,))]))
+        return axes
 
     def _answered_by(self, axes: list[_Axis]) -> tuple[_Shape, dict[str, tuple[Values, ...]]]:
         """The table that is published of these dimensions, and what is wanted of each."""
@@ -304,12 +317,7 @@ class _Planner:
         elif axes:
             shape = self._shape_of_segment(segment, axes)
         else:
-            axes = [
-                _Axis(d.contract, d, values=[Values((value,))])
-                for name, value in segment.filters
-                for d in self.declared.values()
-                if d.name == name
-            ]
+            axes = self._own(segment)
             shape = self._shape(axes)
         return shape, {axis.dimension.name: tuple(axis.values) for axis in axes}
 
@@ -354,17 +362,19 @@ class _Planner:
         name = axes[0].dimension.name
         return _Shape(f"{name}|{SEGMENT}:{segment.number}", "", name)
 
-    def _metric(self, name: str, shape: _Shape) -> Metric:
+    def _metric(self, name: str, shape: _Shape, dimensions: Iterable[str]) -> Metric:
         metric = METRICS.get(name)
         if metric is None:
             raise StatsError("metrics", f"{name!r} is none of {', '.join(METRICS)}")
         parts = shape.table.split("|")
         alone = len(parts) == 1
+        inside = [table for table, _ in self.segment.filters] if self.segment else []
+        events = shape.table == "goal" or of_events("|".join([*dimensions, *inside]))
         levels = {axis.dimension.level for axis in self.axes.values()}
         possible = {
             "everywhere": True,
-            "views": not of_events(shape.table) and shape.table != "goal",
-            "events": of_events(shape.table) or shape.table == "goal",
+            "views": not events,
+            "events": events,
             "alone": alone and shape.table != "goal",
             "visit": alone and levels <= {"visit"},
             "page": shape.table == "page",

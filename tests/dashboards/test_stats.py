@@ -97,6 +97,7 @@ def fill(made: World) -> None:
     docs = declared.add(site, goal("Docs", prefix="/docs"))
     belgians = segment("Belgians on the move", [("country", "BE"), ("device", "Mobile")])
     assert declared.add(site, belgians).id == 3
+    declared.add(site, segment("French", [("country", "FR")]))
     for number in range((TODAY - FIRST).days + 1):
         day = FIRST + timedelta(days=number)
         define(made, site, day, docs.id, [("goal", "", "Docs", DID)])
@@ -388,6 +389,10 @@ def test_aggregates(
             [("/docs", 13)], id="pages of a segment",
         ),
         pytest.param(
+            {"dimensions": ["event:page"], "filters": [["is", "segment", [4]]]},
+            [("/", 20)], id="pages of a segment that is one filter",
+        ),
+        pytest.param(
             {"dimensions": ["time:hour"], "filters": [["is", "visit:country", ["BE"]]]},
             [("2026-11-20 09:00:00", 22)], id="hours of a country",
         ),
@@ -466,7 +471,7 @@ def test_money_says_its_currency(api: Api) -> None:
                      id="modifier"),
         pytest.param({"filters": [["is", "time:day", ["2026-11-02"]]]}, "date_range", id="time"),
         pytest.param({"filters": [["is", "event:goal", ["None"]]]}, "Docs, Signed up", id="goal"),
-        pytest.param({"filters": [["is", "segment", [8]]]}, "number: 3", id="segment"),
+        pytest.param({"filters": [["is", "segment", [8]]]}, "number: 3, 4", id="segment"),
         pytest.param({"filters": [["is", "event:goal", ["Docs"]], ["is", "visit:country", ["BE"]]]},
                      "goes with nothing", id="a path's goal crossed"),
         pytest.param({"metrics": ["events"]}, "events is published with event:name", id="events"),
