@@ -18,6 +18,7 @@ from operate.services import Services
 from store.clickhouse import Store
 
 _BLOCK = 16 * 1024 * 1024
+_PREFIX = 4
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -121,19 +122,20 @@ def _look(
     services: Services, store: Store, needles: list[bytes]
 ) -> tuple[list[Hit], tuple[int, int, int, int]]:
     hits: list[Hit] = []
+    search = _Needles(needles)
     files = size = columns = values = 0
     home = services.settings.home
     for path in tqdm(sorted(p for p in home.rglob("*") if p.is_file()), "files", disable=None):
         kind = "spool" if services.settings.spool in path.parents else "file"
         files += 1
-        for block in _blocks(path, max(map(len, needles))):
+        for block in _blocks(path, search.longest):
             size += len(block)
-            hits += [(n, kind, str(path.relative_to(home))) for n in _in(block, needles)]
+            hits += [(n, kind, str(path.relative_to(home))) for n in search.among(block)]
     for table, column, texts in tqdm(list(_columns(store)), "columns", disable=None):
         columns += 1
         blob, count = texts()
         values += count
-        hits += [(n, "store", f"{table}.{column}") for n in _in(blob, needles)]
+        hits += [(n, "store", f"{table}.{column}") for n in search.among(blob)]
     for kind, url in (
         ("control", services.settings.control_url),
         ("keys", services.settings.keys_url),
@@ -141,12 +143,33 @@ def _look(
         for table, column, blob, count in _database(url):
             columns += 1
             values += count
-            hits += [(n, kind, f"{kind}: {table}.{column}") for n in _in(blob, needles)]
+            hits += [(n, kind, f"{kind}: {table}.{column}") for n in search.among(blob)]
     return hits, (files, size, columns, values)
 
 
-def _in(haystack: bytes, needles: list[bytes]) -> Iterator[int]:
-    return (number for number, needle in enumerate(needles) if needle in haystack)
+class _Needles:
+    """Many strings looked for at once: by how they begin, then by the whole, in one pass each."""
+
+    def __init__(self, needles: list[bytes]) -> None:
+        self.longest = max(map(len, needles))
+        self._begin = min(_PREFIX, min(map(len, needles)))
+        self._groups: dict[bytes, dict[int, dict[bytes, int]]] = {}
+        for number, needle in enumerate(needles):
+            group = self._groups.setdefault(needle[: self._begin], {})
+            group.setdefault(len(needle), {})[needle] = number
+
+    def among(self, haystack: bytes) -> set[int]:
+        """The places, in the list, of those that the haystack holds."""
+        found: set[int] = set()
+        for begin, by_length in self._groups.items():
+            at = haystack.find(begin)
+            while at >= 0:
+                for length, group in by_length.items():
+                    number = group.get(haystack[at : at + length])
+                    if number is not None:
+                        found.add(number)
+                at = haystack.find(begin, at + 1)
+        return found
 
 
 def _blocks(path: Path, overlap: int) -> Iterator[bytes]:

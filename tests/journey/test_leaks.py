@@ -18,6 +18,9 @@ CONSENTS = {
 }
 
 
+TOKEN = "t" * 40
+
+
 class Canaries:
     """Unique strings of every kind that must never be found again."""
 
@@ -44,19 +47,25 @@ class Canaries:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    home = tmp_path_factory.mktemp("service") / "home"
-    with running(home, "serve", DISCREET_TRUSTED_PROXIES="1") as started:
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "token").write_text(TOKEN)
+    more = {"DISCREET_TRUSTED_PROXIES": "1", "DISCREET_METRICS_TOKEN_FILE": str(folder / "token")}
+    with running(folder / "home", "serve", **more) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def keys(service):
-    return {
-        policy: service.facts("site", "add", f"{policy}.example.com", "--policy", policy)[
-            "write_key"
-        ]
-        for policy in ("opt-in", "exempt")
+    """Write keys by domain: both policies, and a site for children."""
+    made = {
+        f"{name}.example.com": service.facts(
+            "site", "add", f"{name}.example.com", "--policy", policy
+        )["write_key"]
+        for name, policy in (("opt-in", "opt-in"), ("exempt", "exempt"), ("kids", "exempt"))
     }
+    service.cli("site", "set", "opt-in.example.com", "--property", "email", "--city")
+    service.cli("site", "set", "kids.example.com", "--child-directed")
+    return made
 
 
 def segment_event(canaries, consent, number):
@@ -99,8 +108,8 @@ def headers(canaries):
 def test_no_canary_of_thousands_is_found_anywhere(service, keys, tmp_path):
     canaries = Canaries()
     accepted = 0
-    for number in range(60):
-        for policy, key in keys.items():
+    for number in range(80):
+        for domain, key in keys.items():
             for consent in CONSENTS.values():
                 batch = [segment_event(canaries, consent, number) for _ in range(2)]
                 body = json.dumps({"writeKey": key, "batch": batch}).encode()
@@ -112,7 +121,6 @@ def test_no_canary_of_thousands_is_found_anywhere(service, keys, tmp_path):
                 )  # fmt: skip
                 assert answer.status_code == 200, answer.text
                 accepted += answer.json()["accepted"]
-            domain = f"{policy}.example.com"
             url = f"https://{domain}/a?{canaries.word()}#{canaries.word()}"
             view = {
                 "n": "pageview", "u": url, "d": domain, "r": f"https://t.co/{canaries.word()}",
@@ -120,13 +128,19 @@ def test_no_canary_of_thousands_is_found_anywhere(service, keys, tmp_path):
             }  # fmt: skip
             assert service.post("/api/event", view, **headers(canaries)).status_code == 202
             accepted += 1
-    provoke(service, keys["exempt"], canaries)
+    provoke(service, keys["exempt.example.com"], canaries)
     eventually(lambda: service.stored() >= accepted, "everything accepted stored")
     service.cli("release", "run")
-    for path in ("/metrics", f"/{canaries.word()}", f"/sites/{canaries.word()}"):
-        service.get(path, **headers(canaries))
+    answers = [service.get("/metrics", Authorization=f"Bearer {TOKEN}")]
+    assert f"discreet_events_accepted_total {accepted}" in answers[0].text
+    for path in ("/metrics", f"/{canaries.word()}", f"/sites/{canaries.word()}", "/api/v2/query"):
+        answers.append(service.get(f"{path}?{canaries.word()}", **headers(canaries)))
+    query = {"site_id": canaries.word(), "metrics": [canaries.word()]}
+    answers.append(service.post("/api/v2/query", query, **headers(canaries)))
+    for answer in answers:
+        assert not [canary for canary in canaries.all if canary in answer.text], answer.url
 
-    assert len(canaries.all) > 10_000
+    assert len(canaries.all) > 20_000
     (tmp_path / "canaries").write_text("\n".join(canaries.all))
     report = service.facts("leaks", str(tmp_path / "canaries"))
     assert report["found"] == []
