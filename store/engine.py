@@ -23,7 +23,12 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 
 # ClickHouse's numbers for what is found out here and not by the engine (ErrorCodes.cpp).
 BAD_ARGUMENTS = 36
+SYNTAX_ERROR = 62
+UNKNOWN_STATUS_OF_INSERT = 319
 UNKNOWN_EXCEPTION = 1002
+
+# Bytes of an insert that are kept to be sent again; a spool segment is a quarter of it.
+_KEPT = 32 << 20
 
 
 class EngineBusy(Exception):
@@ -125,18 +130,34 @@ class Engine:
         settings: Mapping[str, str] | None = None,
         database: str = "",
     ) -> Written:
-        """Streams rows into `INSERT INTO …` in constant memory.
+        """Streams rows into `INSERT INTO …` in bounded memory.
 
         Whatever `chunks` raises ends the insert without committing it and comes through.
+
+        chDB tells of lines that it cannot read, and not of a part that it could not write, as on a
+        full disk: then it counts an error and reports success. So when errors were counted
+        meanwhile, which may also be another statement's, the insert is made again in the form whose
+        failures are told; its deduplication token keeps it from being stored twice.
         """
+        kept = _Kept(chunks)
         with self._session(settings, database) as connection:
+            faults = _faults(connection)
             inserter = connection.send_insert(head, fmt)
             try:
-                for chunk in chunks:
+                for chunk in kept:
                     inserter.append(chunk)
                 done = inserter.finish()
             finally:
                 inserter.cancel()  # does nothing once finished
+            if _faults(connection) != faults:
+                if kept.data is None or not (settings or {}).get("insert_deduplication_token"):
+                    raise _unknown_status()
+                try:
+                    connection.query(f"{head} FORMAT {fmt}\n".encode() + kept.data, "Null")
+                except RuntimeError as error:
+                    found = EngineError.of(error)
+                    # Lines that could be read before: what is wrong is this form, not they.
+                    raise (_unknown_status() if found.code == SYNTAX_ERROR else found) from None
             return Written(done.rows_written, done.bytes_written, done.elapsed)
 
     def close(self) -> None:
@@ -163,6 +184,36 @@ class Engine:
             raise EngineError.of(error) from None
         finally:
             connection.close()
+
+
+class _Kept:
+    """Chunks passed on, and kept together in `data` as long as they are few."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.data: bytes | None = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        kept: list[bytes] | None = []
+        size = 0
+        for chunk in self._chunks:
+            if kept is not None:
+                size += len(chunk)
+                kept.append(chunk)
+                kept = kept if size <= _KEPT else None
+            yield chunk
+        self.data = None if kept is None else b"".join(kept)
+
+
+def _faults(connection: Any) -> bytes:
+    """How often the engine has met an error of whatever kind."""
+    return bytes(connection.query("SELECT sum(value) FROM system.errors").bytes())
+
+
+def _unknown_status() -> EngineError:
+    code = UNKNOWN_STATUS_OF_INSERT
+    text = f"Code: {code}. DB::Exception: The insert may have failed. (UNKNOWN_STATUS_OF_INSERT)"
+    return EngineError(code, text)
 
 
 def _lock(path: Path, wait: float) -> int:

@@ -3,7 +3,8 @@
 A segment's name is its deduplication token, so it may be sent again after any crash. One thing a
 token alone does not cover: ClickHouse notes it just before the rows appear, so that a process
 killed between the two would have the repetition skipped and the rows missing. A segment whose
-first attempt may have ended so is therefore looked for afterwards.
+first attempt may have ended so is therefore looked for afterwards. So is every segment that goes to
+the embedded engine, which does not tell of every failure (store/engine.py).
 
 What the store refuses for its data is halved until only the lines that it refuses are left. They
 are set aside, and everything else is stored.
@@ -223,7 +224,7 @@ class Loader:
                 stop.wait(_POLL)
 
     def _load(self, segment: Segment) -> bool:
-        doubtful = segment.name in self._doubtful
+        doubtful = segment.name in self._doubtful or self._store.embedded
         self._doubtful.add(segment.name)  # until the answer has come
         try:
             self._store_part(_Part(segment, 0, segment.size), doubtful)
@@ -278,10 +279,16 @@ class Loader:
     def _store_part(self, part: _Part, doubtful: bool) -> None:
         table = part.segment.table
         self._insert(table, part.chunks(), part.token)
-        if doubtful and (months := self._missing(part)):
+        if not doubtful or not (months := self._missing(part)):
+            return
+        # Where the first insert failed without a word, the same again is all that it takes.
+        self._insert(table, part.chunks(), part.token)
+        if months := self._missing(part):
             log.warning("segment stored anew", name=part.segment.name)
             lines = (line for line in part.lines() if _month(table, line) in months)
             self._insert(table, lines, f"{part.token}-anew-{time.time_ns()}")
+            if self._missing(part):
+                raise StoreUnavailable("what was inserted cannot be found")
 
     def _insert(self, table: Table, chunks: Iterable[bytes], token: str) -> None:
         began = time.monotonic()
@@ -299,6 +306,7 @@ class Loader:
         partition are stored together or not at all.
         """
         table = part.segment.table
+        self._store.settle(table)
         today = datetime.now(UTC).date()
         samples: dict[str, _Key] = {}
         for line in part.lines():

@@ -175,3 +175,35 @@ def test_the_endpoint_is_a_private_file_that_its_writer_alone_removes(tmp_path: 
     forget(tmp_path, mine)
     assert read(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("token", ["", "t"], ids=["without a token", "with a token"])
+def test_an_insert_that_could_not_be_written_is_told(engine: Engine, token: str) -> None:
+    """chDB's own streaming reports success, whatever kept it from writing the part."""
+    engine.query("CREATE TABLE c (a UInt8, CONSTRAINT k CHECK a < 5) ENGINE MergeTree ORDER BY a")
+    settings = {"insert_deduplication_token": token} if token else {}
+    with pytest.raises(EngineError) as refused:
+        engine.insert("INSERT INTO c", "JSONEachRow", [b'{"a":9}\n'], settings=settings)
+    assert refused.value.code == (469 if token else 319)
+    assert engine.query("SELECT count() FROM c").data == b"0\n"
+    engine.insert("INSERT INTO c", "JSONEachRow", [b'{"a":1}\n'], settings=settings)
+    assert engine.query("SELECT count() FROM c").data == b"1\n"
+    engine.query("DROP TABLE c SYNC")
+
+
+def test_an_error_of_another_statement_does_not_double_an_insert(engine: Engine) -> None:
+    engine.query(
+        "CREATE TABLE o (a UInt8) ENGINE MergeTree ORDER BY a"
+        " SETTINGS non_replicated_deduplication_window = 10"
+    )
+
+    def chunks() -> Iterator[bytes]:
+        yield b'{"a":1}\n'
+        with pytest.raises(EngineError):
+            engine.query("SELECT nope")
+        yield b'{"a":2}\n'
+
+    settings = {"insert_deduplication_token": "o"}
+    engine.insert("INSERT INTO o", "JSONEachRow", chunks(), settings=settings)
+    assert engine.query("SELECT a FROM o ORDER BY a").data == b"1\n2\n"
+    engine.query("DROP TABLE o SYNC")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from anonymize.event import Row
 from store import sql
 from store.clickhouse import Store, StoreRefused, hosting
-from store.migrate import FOLDER, MigrationChanged, migrate, migrations, render
+from store.migrate import FOLDER, MigrationChanged, migrate, migrations, render, statements
 from tests.spool.rows import day, row
 from tests.store.conftest import Where
 
@@ -115,6 +116,56 @@ def test_placeholders_are_filled_for_one_server_and_for_a_cluster(
 ) -> None:
     text = "CREATE TABLE a {on_cluster} ENGINE = {engine:SummingMergeTree(n)} -- {{x:UInt8}}"
     assert render(text, cluster) == expected
+
+
+@pytest.mark.parametrize("migration", migrations(), ids=lambda m: m.name)
+@pytest.mark.parametrize("cluster", ["", "c1"])
+def test_clickhouse_can_parse_every_statement(migrated: Store, migration, cluster: str) -> None:  # type: ignore[no-untyped-def]
+    """Syntax is all that this shows: no cluster can run here."""
+    for statement in statements(migration.text, cluster):
+        assert migrated.client().raw_query(f"EXPLAIN AST {statement}")
+
+
+@pytest.mark.parametrize("migration", migrations(), ids=lambda m: m.name)
+def test_on_a_cluster_every_table_is_replicated_and_spread_and_everything_runs_everywhere(
+    migration,  # type: ignore[no-untyped-def]
+) -> None:
+    one, many = statements(migration.text), statements(migration.text, "c1")
+    assert all("ON CLUSTER 'c1'" in statement for statement in many)
+    names = [re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", s) for s in one]
+    for name in [name for found in names for name in found]:
+        local = next(s for s in many if f"EXISTS {name}_local ON" in s)
+        assert re.search(r"ENGINE = Replicated\w*MergeTree", local)
+        assert "non_replicated_" not in local
+        spread = next(s for s in many if f"EXISTS {name} ON" in s)
+        columns = "site, day" if "day" in local else "site"
+        assert spread == (
+            f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER 'c1' AS {name}_local ENGINE ="
+            f" Distributed('c1', currentDatabase(), '{name}_local', cityHash64({columns}))"
+        )
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "-- why\nALTER TABLE a {on_cluster} ADD COLUMN IF NOT EXISTS b UInt8",
+            ["-- why\nALTER TABLE a_local ON CLUSTER 'c1' ADD COLUMN IF NOT EXISTS b UInt8",
+             "-- why\nALTER TABLE a ON CLUSTER 'c1' ADD COLUMN IF NOT EXISTS b UInt8"],
+        ),
+        (
+            "ALTER TABLE a {on_cluster} MODIFY TTL d + INTERVAL 1 DAY",
+            ["ALTER TABLE a_local ON CLUSTER 'c1' MODIFY TTL d + INTERVAL 1 DAY"],
+        ),
+        (
+            "CREATE OR REPLACE VIEW v {on_cluster} AS SELECT 1",
+            ["CREATE OR REPLACE VIEW v ON CLUSTER 'c1' AS SELECT 1"],
+        ),
+    ],
+    ids=["columns", "rows", "view"],
+)  # fmt: skip
+def test_a_change_reaches_what_it_concerns(statement: str, expected: list[str]) -> None:
+    assert statements(statement, "c1") == expected
 
 
 def test_an_unknown_placeholder_is_an_error() -> None:
