@@ -43,20 +43,35 @@ def run(services: Services) -> None:
         except StoreUnavailable as error:
             # A command, or a worker that is still stopping, holds the engine's directory.
             log.warning("store away", reason=str(error))
+        except OSError as error:
+            log.error("worker cannot work", code=error.errno)  # a full disk, most likely
+            stop.wait(_BEAT)
 
 
 def _work(services: Services, store: Store, stop: threading.Event) -> None:
     _migrate(services, store, stop)
-    loading = Loading(services, store, stop)
-    loading.start()
+    over = threading.Event()
+    loading = Loading(services, store, over)
     scheduler = _schedule(services, store)
-    scheduler.start()
-    log.info("worker ready")
-    while not stop.is_set():
-        beat(services.settings.home, loading.tend())
-        stop.wait(_BEAT)
-    scheduler.shutdown(wait=True)
-    loading.join()
+    loading.start()
+    try:
+        scheduler.start()
+        log.info("worker ready")
+        while not stop.is_set():
+            _sign_of_life(services, loading.tend())
+            stop.wait(_BEAT)
+    finally:
+        over.set()
+        if scheduler.running:
+            scheduler.shutdown(wait=True)
+        loading.join()
+
+
+def _sign_of_life(services: Services, problem: str) -> None:
+    try:
+        beat(services.settings.home, problem)
+    except OSError as error:
+        log.error("no sign of life written", code=error.errno)
 
 
 class Loading:

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from operate import health, heartbeat
+from operate import worker as worker_room
 from operate.worker import STUCK, Loading
 from store.loader import Loader
 from tests.operate.world import services
@@ -63,3 +64,21 @@ def test_why_loading_does_not_get_on_is_told(built, loading):
     eventually(lambda: loading.tend() == "the embedded engine is not running", "the reason")
     heartbeat.beat(built.settings.home, loading.tend())
     assert worker(built) == (False, "the embedded engine is not running; events are kept")
+
+
+def test_a_worker_that_cannot_write_its_sign_of_life_goes_on(built, monkeypatch):
+    """As on a full disk; and one whose work ends in a fault leaves no thread behind."""
+    beats = []
+
+    def full(*_):
+        beats.append(True)
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(worker_room, "beat", full)
+    monkeypatch.setattr(worker_room, "_BEAT", 0.01)
+    monkeypatch.setattr(worker_room, "_migrate", lambda *_: None)
+    monkeypatch.setattr(Loading, "tend", lambda _: 1 / 0 if len(beats) > 3 else "")
+    with pytest.raises(ZeroDivisionError):
+        worker_room._work(built, built.store, threading.Event())
+    assert len(beats) == 4
+    assert not [thread for thread in threading.enumerate() if thread.name == "loader"]
