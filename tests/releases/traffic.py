@@ -32,6 +32,12 @@ PURPOSES = [["audience", "product", "attribution"]] * 6 + [
 ]  # fmt: skip
 # Seconds between two events of a person: within a visit, at its very limit, and beyond.
 PAUSES = [0, 0, 3, 40, 600, 1800, 1801, 5000]
+# What a day can do without that is to be computed soon: most of its dimensions.
+SPARED = [
+    "region", "city", "language", "browser_version", "os", "os_version", "device", "model",
+    "referrer", "utm_source", "utm_medium", "utm_content", "utm_term", "app", "app_version",
+    "app_build", "screen_size", "memory", "storage", "battery", "connection", "hostname",
+]  # fmt: skip
 BASES = ["exempt", "exempt", "consent", "none"]
 
 
@@ -159,7 +165,8 @@ class Traffic:
         for row in chance.sample(self.rows, int(len(self.rows) * share)):
             shift = 0 if row["basis"] == "none" else chance.choice([0, 0, -2, 5, -1500, 1500])
             moment = row["time"] + shift
-            delay = chance.choice([3600, 7200, 36_000])
+            # At once and unchanged: the same segment read again.
+            delay = chance.choice([3600, 7200, 36_000] + [0] * (shift == 0))
             day = local_day(moment, self.timezone)
             other_key = row["basis"] == "exempt" and day != row["day"]
             again.append(
@@ -189,3 +196,7 @@ def segments(rows, seed, number):
     for row in chance.sample(rows, len(rows)):
         chance.choice(dealt).append(row)
     return [rows for rows in dealt if rows]
+
+
+def few_dimensions(rows):
+    return [row | dict.fromkeys(SPARED, "") for row in rows]
