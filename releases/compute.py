@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
 from datetime import date
 from itertools import chain
 
@@ -12,7 +11,7 @@ import msgspec
 from control.sites import Site
 from releases import shown
 from releases.disclosure import Published, Threshold
-from releases.scratch import scratch
+from releases.scratch import Scratch, scratch
 from store.clickhouse import Store
 
 _ENCODER = msgspec.json.Encoder()
@@ -26,11 +25,13 @@ def compute_day(
     threshold: Threshold,
     version: int,
     alive: Callable[[], None] = lambda: None,
+    then: Callable[[Scratch], None] = lambda _: None,
 ) -> None:
     """Computes, discloses and writes a day under a new version.
 
     Nothing shows the version until the control database points to it. `alive` is called before
-    every statement; what it raises ends the computation.
+    every statement; what it raises ends the computation. `then` is handed the scratch tables when
+    the day is written.
     """
     with scratch(store, site, day, alive=alive) as tables:
         alone = shown.one_way(tables, threshold)
@@ -39,19 +40,16 @@ def compute_day(
             shown.crosses(tables, alone, threshold, state),
         )
         write(store, site, "day", day, version, cells)
+        then(tables)
 
 
 def write(
     store: Store, site: Site, period: str, day: date, version: int, cells: Iterable[Published]
 ) -> None:
     """Puts the cells of a version into the released zone, where nothing shows them yet."""
-    here = {"site": site.id, "period": period, "day": day.isoformat(), "version": version}
-
-    def lines() -> Iterator[bytes]:
-        for cell in cells:
-            known = {name: figure for name, figure in asdict(cell).items() if figure is not None}
-            yield _ENCODER.encode(here | known) + b"\n"
-
-    written = b"".join(lines())
+    head = _ENCODER.encode(
+        {"site": site.id, "period": period, "day": day.isoformat(), "version": version}
+    )
+    written = b"".join(head[:-1] + b"," + _ENCODER.encode(cell)[1:] + b"\n" for cell in cells)
     if written:
         store.insert_lines("cells", [written], token=f"cells-{site.id}-{period}-{day}-{version}")

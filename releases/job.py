@@ -3,22 +3,29 @@
 A day is open while it lasts, provisional for the late window after it, then final: released once
 more and never computed again, because two versions of one day would differ by exactly the person
 who left. Days that an operator's import filled are final as soon as they are loaded.
+
+Definitions are computed with each day and, once the days are done, back over those that were
+released before them; then weeks and months of followed visitors, when all their days are final.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from time import monotonic
 
 from sqlalchemy import Engine, delete, insert, select
 
-from control.database import imported_days, release_runs, released_days
+from control.database import imported_days, metadata, release_runs, released_days
 from control.leases import Lease
 from control.sites import Site, Sites
+from releases.cohorts import Span
 from releases.compute import compute_day
-from releases.disclosure import thresholds
+from releases.definition_job import DefinitionJob, Pointer
+from releases.disclosure import Threshold, thresholds
+from releases.scratch import Scratch
+from releases.span_job import SpanJob
 from store.clickhouse import Store
 
 # Open and provisional days are looked at on this clock, aligned to the hour.
@@ -26,6 +33,8 @@ REFRESH = timedelta(minutes=5)
 # After the late window, for what was accepted in its last moment and is still being loaded.
 SETTLE = timedelta(hours=1)
 _RENEW_SECONDS = 10
+# How long a run may spend on what is no day of its own: open days wait meanwhile.
+_AFTERWARDS_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class ReleaseJob:
         self._key = threshold_key
         self._clock = clock
         self._late = late
+        self._definitions = DefinitionJob(store, control, self._new_version, self._rows)
+        self._spans = SpanJob(store, control, self._new_version)
 
     def due(self, loaded: datetime | None = None, only: Site | None = None) -> list[Due]:
         """The days to compute now, oldest first.
@@ -105,17 +116,32 @@ class ReleaseJob:
                 if not self._release(due, lease):
                     return
                 yield due
+            self._afterwards(loaded, only, lease)
         finally:
             lease.give()
+
+    def behind(self, loaded: datetime | None = None, only: Site | None = None) -> bool:
+        """Whether anything but days is left to compute, such as a new definition's."""
+        sites = self._which(only)
+        return bool(self._definitions.behind(sites) or self._due_spans(sites, loaded))
 
     def _release(self, due: Due, lease: Lease) -> bool:
         """False where the lease ran out: another runner may have shown a newer version since."""
         alive = _Alive(self._control, lease)
-        threshold = thresholds(self._key, due.site.id, due.day.isoformat(), due.site.k)
+        threshold = self._threshold(due.site, due.day.isoformat())
         version = self._new_version(due.site, due.day)
+        pointers: list[Pointer] = []
+
+        def definitions(tables: Scratch) -> None:
+            pointers.extend(
+                self._definitions.with_day(tables, version, due.state, due.rows, threshold)
+            )
+
         try:
             alive.now()
-            compute_day(self._store, due.site, due.day, due.state, threshold, version, alive)
+            compute_day(
+                self._store, due.site, due.day, due.state, threshold, version, alive, definitions
+            )
         except _LeaseLost:
             return False
         here = (released_days.c.site == due.site.id) & (released_days.c.day == due.day)
@@ -133,24 +159,62 @@ class ReleaseJob:
                     computed_at=self._clock().replace(tzinfo=None),
                 )
             )
+            self._definitions.point(connection, pointers, self._clock())
         return True
 
+    def _afterwards(self, loaded: datetime | None, only: Site | None, lease: Lease) -> None:
+        """New definitions and spans, as many as there is time for; the next run goes on."""
+        alive = _Alive(self._control, lease)
+        until = monotonic() + _AFTERWARDS_SECONDS
+        sites = self._which(only)
+        try:
+            for behind in self._definitions.behind(sites):
+                if monotonic() > until:
+                    return
+                alive.now()
+                threshold = self._threshold(behind.site, behind.day.isoformat())
+                pointers = self._definitions.compute(behind, threshold, alive)
+                with self._control.begin() as connection:
+                    if not lease.keep(connection):
+                        return
+                    self._definitions.point(connection, pointers, self._clock())
+            for site, span in self._due_spans(sites, loaded):
+                if monotonic() > until:
+                    return
+                alive.now()
+                threshold = self._threshold(site, f"{span.period} {span.first}")
+                today = site.calendar.local_day(self._clock())
+                version = self._spans.compute(site, span, today, threshold, alive)
+                with self._control.begin() as connection:
+                    if not lease.keep(connection):
+                        return
+                    self._spans.point(connection, site, span, version, self._clock())
+        except _LeaseLost:
+            return
+
+    def _due_spans(self, sites: Sequence[Site], loaded: datetime | None) -> list[tuple[Site, Span]]:
+        now = self._clock()
+        until = min(now, loaded or now)
+        return self._spans.due(
+            sites, now, lambda site, day: self.state(site, day, now, until) == "final"
+        )
+
     def sweep(self) -> None:
-        """Deletes the cells of versions that are no longer shown."""
+        """Deletes the cells of versions that are no longer shown.
+
+        Those above every version that is shown may be in the making.
+        """
+        shown = set()
         with self._control.connect() as connection:
-            pointers = connection.execute(
-                select(released_days.c.site, released_days.c.day, released_days.c.version)
-            ).all()
-        shown = {(p.site, p.day): p.version for p in pointers}
-        stale = [
-            (row[0], row[1], row[2])
-            for row in self._store.query_rows("SELECT DISTINCT site, day, version FROM cells")
-            if row[2] < shown.get((row[0], row[1]), 0)
-        ]
+            for name, pointers in metadata.tables.items():
+                if name.startswith("released_"):
+                    shown |= set(connection.execute(select(pointers.c.version)).scalars())
+        versions = [row[0] for row in self._store.query_rows("SELECT DISTINCT version FROM cells")]
+        stale = [v for v in versions if v not in shown and v < max(shown, default=0)]
         if stale:
             self._store.command(
                 "ALTER TABLE cells DELETE WHERE version IN {versions:Array(UInt32)}",
-                {"versions": [version for _, _, version in stale]},
+                {"versions": stale},
             )
 
     def _new_version(self, site: Site, day: date) -> int:
@@ -164,6 +228,12 @@ class ReleaseJob:
         if key is None:
             raise RuntimeError("the control database gave no version number")
         return int(key[0])
+
+    def _threshold(self, site: Site, when: str) -> Threshold:
+        return thresholds(self._key, site.id, when, site.k)
+
+    def _which(self, only: Site | None) -> list[Site]:
+        return [site for site in self._sites.all() if only in (None, site)]
 
     def _released(self) -> dict[tuple[int, date], _Pointer]:
         with self._control.connect() as connection:
@@ -180,18 +250,30 @@ class ReleaseJob:
             }
 
     def _stored(self, only: Site | None) -> list[tuple[Site, date, int]]:
-        """Days with a digest of their rows: numbers alone would miss an erasure of as many rows as
-        came late.
-        """
-        sites = {site.id: site for site in self._sites.all() if only in (None, site)}
-        rows = self._store.query_rows(
-            "SELECT site, day, reinterpretAsInt64(sum(n)) FROM ("
-            " SELECT site, day, sum(cityHash64(event_id)) AS n"
-            " FROM events WHERE restricted = 0 GROUP BY site, day"
-            " UNION ALL SELECT site, day, sum(n) FROM tallies GROUP BY site, day"
-            ") GROUP BY site, day"
-        )
+        """Days with a digest of their rows."""
+        sites = {site.id: site for site in self._which(only)}
+        rows = self._store.query_rows(_digests(""))
         return [(sites[s], day, int(n)) for s, day, n in rows if s in sites]
+
+    def _rows(self, site: Site, day: date) -> int:
+        """The digest of one day's rows; 0 where there are none."""
+        here = "AND site = {site:UInt32} AND day = {day:Date}"
+        rows = self._store.query_rows(_digests(here), {"site": site.id, "day": day})
+        return int(rows[0][2]) if rows else 0
+
+
+def _digests(here: str) -> str:
+    return _DIGESTS.replace("{here}", here)
+
+
+# Of each day: numbers of rows alone would miss an erasure of as many as came late.
+_DIGESTS = (
+    "SELECT site, day, reinterpretAsInt64(sum(n)) FROM ("
+    " SELECT site, day, sum(cityHash64(event_id)) AS n"
+    " FROM events WHERE restricted = 0 {here} GROUP BY site, day"
+    " UNION ALL SELECT site, day, sum(n) FROM tallies WHERE 1 {here} GROUP BY site, day"
+    ") GROUP BY site, day"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,6 +357,7 @@ class Reading:
             .where(
                 definitions.c.site == site.id,
                 definitions.c.kind == kind,
+                definitions.c.removed_at.is_(None),
                 released_definitions.c.day.between(ask.first, ask.last),
             )
         )

@@ -8,7 +8,7 @@ so it is held to the floor like what is shown: nobody, or enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from releases.disclosure.crosses import HUB, Figures, Line, Pair, cross, enough
 from releases.disclosure.figures import ROUNDING
@@ -110,7 +110,7 @@ class Grid(NamedTuple):
     """
 
     cells: Mapping[Pair, Figures]
-    shown: Mapping[Line, Collection[Line]]
+    shown: Mapping[Any, Collection[Any]]
 
 
 def may_show_segment(

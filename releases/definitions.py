@@ -1,0 +1,115 @@
+"""What analysts declared, of one day: which of it needs figures of its own, and those figures.
+
+They are computed of the scratch tables, beside what the day's release shows, and kept under
+versions of their own. A goal of one exact event is that event's cell, a segment of one filter is
+the tables that are crossed with it, and a segment's totals are a cell of the cross of its filters:
+these need no tables.
+
+    goal            value: the goal's name
+    funnel:7        value: the number of a step
+    D|segment:7     value: that of the dimension D
+
+What is declared later is weighed beside what was shown before it and never changes that: of two
+that differ by a few people alone, the second is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from control.definitions import Definition, DefinitionError, Funnel, Goal, Segment
+from releases.beside import Beside
+from releases.disclosure import Published, Threshold
+from releases.reached import Reached
+from releases.scratch import Scratch
+from releases.segments import Segments
+from releases.tables import DIMENSIONS
+
+_NAMES = {d.contract: d.name for d in DIMENSIONS if d.filterable}
+_CONTRACTS = {name: contract for contract, name in _NAMES.items()}
+
+
+def filters(texts: Iterable[str]) -> list[tuple[str, str]]:
+    """`visit:country=BE` as a table and its value. Raises `DefinitionError`."""
+    found = []
+    for text in texts:
+        contract, equals, value = text.partition("=")
+        if not equals or contract not in _NAMES:
+            known = ", ".join(sorted(_NAMES))
+            raise DefinitionError(f"filter: {text!r} is not DIMENSION=VALUE with one of {known}")
+        found.append((_NAMES[contract], value))
+    return found
+
+
+def written(segment: Segment) -> list[str]:
+    """A segment's filters as `filters` reads them."""
+    return [f"{_CONTRACTS[name]}={value}" for name, value in segment.filters]
+
+
+def has_figures(definition: Definition) -> bool:
+    """Whether it has figures of its own."""
+    match definition:
+        case Goal():
+            return definition.prefix != ""
+        case Funnel():
+            return True
+        case Segment():
+            return len(definition.filters) > 1
+
+
+def cells(
+    tables: Scratch,
+    version: int,
+    state: str,
+    threshold: Threshold,
+    wanted: Iterable[Definition],
+    released: Iterable[tuple[Definition, int]] = (),
+) -> Iterator[tuple[Definition, list[Published]]]:
+    """What may be shown of each definition that is wanted, the oldest first.
+
+    `version` is that of the day's release, `released` are definitions of the same site with the
+    versions that the day has of them already; all have figures of their own.
+    """
+    day = _Day(Beside(tables, version, state, threshold))
+    for definition, earlier in sorted(released, key=lambda pair: pair[0].id):
+        day.recall(definition, earlier)
+    for definition in sorted(wanted, key=lambda each: each.id):
+        yield definition, day.shown(definition)
+
+
+class _Day:
+    def __init__(self, day: Beside) -> None:
+        self._day = day
+        self._reached = Reached(day)
+        self._segments = Segments(day)
+
+    def recall(self, definition: Definition, version: int) -> None:
+        """Takes what an earlier version shows for known."""
+        match definition:
+            case Goal():
+                if self._day.values("goal", version=version):
+                    self._reached.note_goal(definition)
+            case Funnel():
+                steps = self._day.values(_table(definition), version=version)
+                self._reached.note_funnel(definition, len(steps))
+            case Segment():
+                self._segments.note(definition, _suffix(definition), version)
+
+    def shown(self, definition: Definition) -> list[Published]:
+        if not self._day.open:
+            return []
+        match definition:
+            case Goal():
+                return self._reached.goal(definition)
+            case Funnel():
+                return self._reached.funnel(definition, _table(definition))
+            case Segment():
+                return self._segments.segment(definition, _suffix(definition))
+
+
+def _table(funnel: Funnel) -> str:
+    return f"funnel:{funnel.id}"
+
+
+def _suffix(segment: Segment) -> str:
+    return f"|segment:{segment.number}"
