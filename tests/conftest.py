@@ -1,3 +1,9 @@
-"""Fixtures for every room's tests."""
+"""What holds for every room's tests."""
 
-from tests.postgres import postgres  # noqa: F401  found here by pytest
+from hypothesis import HealthCheck, settings
+
+from tests.postgres import postgres  # noqa: F401  a fixture, found here by pytest
+
+# Speed is measured in bench/: a busy machine makes no test fail.
+settings.register_profile("discreet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("discreet")
