@@ -94,11 +94,11 @@ AT = int(START.timestamp())
         pytest.param(visitors(40, time=AT - 1), "0", id="before the window"),
         pytest.param(visitors(40, time=AT + 300), "0", id="after the window"),
         pytest.param(
-            [{"visitor": "0", "event_id": n + 1, "time": AT - 3600} for n in range(2400)], "10",
+            [{"visitor": "0", "event_id": n + 1, "time": AT - 3600} for n in range(1920)], "10",
             id="without a pseudonym: a twelfth of the hour before, ten for one",
         ),
         pytest.param(
-            [{"visitor": "0", "event_id": n % 9, "time": AT - 3600} for n in range(2400)], "<10",
+            [{"visitor": "0", "event_id": n % 9, "time": AT - 3600} for n in range(1920)], "<10",
             id="a retry is the same event",
         ),
     ],
