@@ -162,7 +162,7 @@ def _branch(tables: Scratch, dimension: Dimension, hidden: bool) -> str:
     """The statement that counts one dimension in a range of slices."""
     numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
     value = quoted(dimension.name) if dimension.name != TOTAL else "''"
-    by = quoted(dimension.parent) if dimension.parent else "''"
+    parent = quoted(dimension.parent) if dimension.parent else "''"
     restriction = "slice BETWEEN {from:UInt16} AND {to:UInt16}"
     if hidden:
         restriction += " AND " + _HIDDEN + (_PARENT_SHOWN if dimension.parent else "")
@@ -170,9 +170,11 @@ def _branch(tables: Scratch, dimension: Dimension, hidden: bool) -> str:
     return (
         template(f"single_of_{kind}")
         .replace("{totals}", ", ".join(f"{how} AS {name}_" for name, (how, _) in MEASURES.items()))
-        .replace("{restriction}", restriction.replace("{value}", value))
+        .replace("{restriction}", restriction.replace("{by}", parent).replace("{value}", value))
         .replace("{number}", str(numbers.get(dimension.name, len(numbers))))
         .replace("{parent}", str(numbers.get(dimension.parent, 0)))
-        .replace("{by}", by)
+        .replace("{keyed}", f"{parent} AS parent," if dimension.parent else "")
+        .replace("{keys}", "parent, value" if dimension.parent else "value")
+        .replace("{by}", "parent" if dimension.parent else "''")
         .replace("{value}", f"'{OTHER}'" if hidden else value)
     )

@@ -15,9 +15,9 @@ from releases.disclosure import Cell
 from releases.scratch import Scratch, quoted, template
 from releases.tables import OTHER, Dimension, crossed
 
-# Codes fit into a byte, and what is smaller than the 250 largest values of a dimension is seldom
-# shown in a cross.
-_MOST_CODES = 250
+# Values of a dimension that are told apart, the largest first, and parents that have such values:
+# all codes fit into a byte.
+_MOST_VALUES = 100
 _MOST_PARENTS = 100
 
 
@@ -61,8 +61,8 @@ def coded(dimensions: Sequence[Dimension], shown: Iterable[Cell]) -> Codes:
             parents = [cell.value for cell in by_table.get(dimension.parent, [])]
             known += [(parent, OTHER) for parent in dict.fromkeys(parents[:_MOST_PARENTS])]
             cells = [cell for cell in cells if (cell.by, OTHER) in known]
-        known += [(cell.by, cell.value) for cell in cells]
-        codes[dimension.name] = known[: _MOST_CODES + 1]
+        known += [(cell.by, cell.value) for cell in cells[:_MOST_VALUES]]
+        codes[dimension.name] = known
     return codes
 
 
