@@ -24,9 +24,9 @@ from releases.cohorts import Span
 from releases.compute import compute_day
 from releases.definition_job import DefinitionJob, Pointer
 from releases.disclosure import Threshold, thresholds
-from releases.scratch import Scratch
+from releases.scratch import Scratch, drop_leftovers
 from releases.span_job import SpanJob
-from store.clickhouse import Store
+from store.clickhouse import Store, StoreRefused
 
 # Open and provisional days are looked at on this clock, aligned to the hour.
 REFRESH = timedelta(minutes=5)
@@ -112,6 +112,7 @@ class ReleaseJob:
         if not lease.take():
             return
         try:
+            drop_leftovers(self._store)
             for due in self.due(loaded, only):
                 if not self._release(due, lease):
                     return
@@ -144,6 +145,11 @@ class ReleaseJob:
             )
         except _LeaseLost:
             return False
+        except StoreRefused:
+            with self._control.begin() as connection:
+                if lease.keep(connection):
+                    raise
+            return False  # who has the lease now has dropped the tables that this worked in
         here = (released_days.c.site == due.site.id) & (released_days.c.day == due.day)
         with self._control.begin() as connection:
             if not lease.keep(connection):

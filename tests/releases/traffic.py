@@ -35,8 +35,9 @@ PAUSES = [0, 0, 3, 40, 600, 1800, 1801, 5000]
 # What a day can do without that is to be computed soon: most of its dimensions.
 SPARED = [
     "region", "city", "language", "browser_version", "os", "os_version", "device", "model",
-    "referrer", "utm_source", "utm_medium", "utm_content", "utm_term", "app", "app_version",
-    "app_build", "screen_size", "memory", "storage", "battery", "connection", "hostname",
+    "referrer", "channel", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term",
+    "app", "app_version", "app_build", "screen_size", "memory", "storage", "battery", "connection",
+    "hostname",
 ]  # fmt: skip
 BASES = ["exempt", "exempt", "consent", "none"]
 
