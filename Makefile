@@ -1,6 +1,6 @@
 # Discreet. `make help` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test bench lint docs requirements clean
+.PHONY: help setup demo run test attack bench lint docs requirements clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,6 +41,9 @@ run: setup  ## the service, empty
 
 test: setup .venv/.installed-dev  ## every test
 	@$(BIN)/python -m pytest
+
+attack: setup .venv/.installed-dev  ## attackers on what is published, with a report; a quarter hour
+	@$(BIN)/python -m tests.attackers
 
 bench: setup .venv/.installed-dev  ## the tables of bench/README.md
 	@$(BIN)/python -m bench

@@ -92,18 +92,31 @@ def published(shown: Shown, threshold: Threshold, state: str) -> Iterator[Publis
 def crosses(tables: Scratch, shown: Shown, threshold: Threshold, state: str) -> Iterator[Published]:
     """The shown cells of every cross, in each orientation that is declared."""
     codes = crossing.coded(tables.dimensions, shown.cells)
+    crowded = _crowded(shown.cells, codes)
     decided: dict[tuple[str, str], set[Pair]] = {}
     for counted in crossing.crosses(tables, codes):
         first, second = counted.first, counted.second
         figures = _figures(counted, apart=shown.apart)
         may: set[Pair] = set()
         # The cross of the parent, decided before, says which columns each of its groups has.
-        for grid in _grids(figures, codes[first.name], _above(first, second, codes, decided)):
-            may |= _may_show(counted, grid, codes, threshold, tables.site.k)
+        above = _above(first, second, codes, decided)
+        hubs = first.name in crowded, above is None and second.name in crowded
+        for grid in _grids(figures, codes[first.name], above):
+            may |= _may_show(counted, grid, codes, threshold, tables.site.k, hubs)
         decided[first.name, second.name] = may
         decided[second.name, first.name] = {(b, a) for a, b in may}
         for pair in may:
             yield from _oriented(counted, pair, codes, threshold, state, apart=shown.apart)
+
+
+def _crowded(shown: Iterable[Cell], codes: Codes) -> set[str]:
+    """Dimensions of which more values are shown than have a code: their hub holds shown values."""
+    known = {name: set(values) for name, values in codes.items()}
+    return {
+        cell.table
+        for cell in shown
+        if cell.table in known and (cell.by, cell.value) not in known[cell.table]
+    }
 
 
 def _incomplete(shown: Iterable[Cell]) -> set[str]:
@@ -194,7 +207,12 @@ def _merged(cells: Iterable[tuple[Pair, Figures]]) -> dict[Pair, Figures]:
 
 
 def _may_show(
-    counted: Cross, grid: Mapping[Pair, Figures], codes: Codes, threshold: Threshold, k: int
+    counted: Cross,
+    grid: Mapping[Pair, Figures],
+    codes: Codes,
+    threshold: Threshold,
+    k: int,
+    crowded: tuple[bool, bool],
 ) -> set[Pair]:
     table = f"{counted.first.name}|{counted.second.name}"
     rows: Mapping[Line, str] = {n: v for n, (_, v) in enumerate(codes[counted.first.name])}
@@ -202,7 +220,12 @@ def _may_show(
     cells: dict[tuple[Line, Line], Figures] = {
         (row or HUB, column or HUB): each for (row, column), each in grid.items()
     }
-    may = cross(cells, lambda row, column: threshold(table, rows[row], columns[column]), k)
+    may = cross(
+        cells,
+        lambda row, column: threshold(table, rows[row], columns[column]),
+        k,
+        crowded=crowded,
+    )
     return {pair for pair in grid if pair in may}
 
 

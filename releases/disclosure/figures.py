@@ -134,18 +134,16 @@ def _merged(cells: Sequence[Cell]) -> Cell:
 
 
 def publish(
-    cell: Cell, threshold: Threshold, state: str, granted: Collection[str] | None = None
+    cell: Cell, threshold: Threshold, state: str, granted: Collection[str] = ("pageviews",)
 ) -> Published:
-    """The figures of a cell that passed, rounded; `granted` are those that `grants` gave it
-    (where it was not asked: all of the day's total, of any other its views).
+    """The figures of a cell that passed, rounded; `granted` are those that `grants` gave it, of a
+    cross its views.
 
     Events are shown only where no views stand beside them: their difference would be a figure of
     its own. Time and money wait until the day is final: they are fine enough to tell one visit
     from two looks at a day that still changes.
     """
     step = ROUNDING[state]
-    if granted is None:
-        granted = grants([cell], threshold)[cell.value] if cell.table == "total" else ("pageviews",)
     linked = cell.visitors >= threshold(cell.table, cell.value, cell.by)
     shows_events = of_events(cell.table)
 

@@ -7,9 +7,9 @@ linear program exactly, in whole numbers, and knows nothing of how cells were ch
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from releases.disclosure import HUB, UNLINKED_PER_PERSON, Figures
+from releases.disclosure import HUB, UNLINKED_PER_PERSON, DayTable, Figures
 from releases.disclosure.crosses import enough
 
 _ALL = "all unsummed"
@@ -115,3 +115,19 @@ def narrow(cells: Mapping[tuple, Figures], shown: Collection[tuple], k: int, thr
         if figures.views and views.width(pair, wide) < wide:
             found.append((pair, "views"))
     return found
+
+
+def narrow_days(days: Sequence[DayTable], told: Collection, k: int, total: bool) -> list[tuple]:
+    """The (value, number of the day) that a day hid of fewer than k visitors, and that the days and
+    the week, which tells the sums of the values `told`, leave less than k wide. `total`: whether
+    the week tells the sum of everything.
+    """
+    cells = {(v, n): f.visitors for n, day in enumerate(days) for v, f in day.cells.items()}
+    shown = {(v, n) for n, day in enumerate(days) for v in day.shown}
+    dark = [n for n, day in enumerate(days) if not day.summed]
+    audit = Audit(cells, shown, {v for v, _ in cells} - set(told), dark, total)
+    return [
+        pair
+        for pair, visitors in cells.items()
+        if pair not in shown and 0 < visitors < k and audit.width(pair, k) < k
+    ]

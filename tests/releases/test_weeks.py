@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from releases.disclosure import DayTable, Figures, week
 from releases.disclosure import weeks as rules
 from releases.disclosure.crosses import added, enough
-from tests.releases.audit import Audit
+from tests.releases.audit import narrow_days
 
 K = 5
 
@@ -46,17 +46,7 @@ days = st.lists(st.one_of(plain, mixed), min_size=1, max_size=7).map(
 
 
 def narrow(days, told):
-    """What the days and the week's sums leave less than k wide of what a day hid, of visitors."""
-    cells = {(v, n): f.visitors for n, day in enumerate(days) for v, f in day.cells.items()}
-    shown = {(v, n) for n, day in enumerate(days) for v in day.shown}
-    untold = {v for v, _ in cells} - told
-    dark = [n for n, day in enumerate(days) if not day.summed]
-    audit = Audit(cells, shown, untold, dark, total=week(_totals(days), drawn, K) != set())
-    return [
-        (v, n)
-        for (v, n), visitors in cells.items()
-        if (v, n) not in shown and 0 < visitors < K and audit.width((v, n), K) < K
-    ]
+    return narrow_days(days, told, K, total=week(_totals(days), drawn, K) != set())
 
 
 def _totals(days):

@@ -1,0 +1,1 @@
+"""Attackers on what is published, with everything it tells them: `python -m tests.attackers`."""

@@ -1,0 +1,71 @@
+"""Also posts visitors of its own, with the write key that every page shows, and erases them again.
+
+It asks whether somebody has a value, or two values together, that nobody else has: it posts so many
+visitors of its own with them that one more would tip what is published, and looks.
+"""
+
+import random
+from dataclasses import replace
+
+from releases.disclosure import ROUNDING, Cell, fits, publish, thresholds
+
+NOBODY = Cell("page|browser", "/", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+KEY = b"t" * 32
+
+
+def published(people, value, day, k, state="final", disclose=True):
+    """The visitors that a cell of so many people shows, None where it is hidden."""
+    cell = replace(NOBODY, value=value, visitors=people, visits=people, pageviews=people)
+    threshold = thresholds(KEY, 1, day, k) if disclose else (lambda *_: 1)
+    if not fits(cell, threshold(cell.table, cell.value, cell.by)):
+        return None
+    return publish(cell, threshold, state).visitors if disclose else people
+
+
+def by_the_line(k):
+    """So many that the cell is shown only with somebody else in it, and only at the lowest line."""
+    return k - 1
+
+
+def by_the_rounding(k, state="final"):
+    """So many that the cell is shown for sure and that one more is rounded up."""
+    step, most = ROUNDING[state], k + k // 2
+    return next(n for n in range(most, most + step) if (n + 1 + step // 2) % step == 0)
+
+
+def ask(planted, k, state="final", trials=2000, seed=1):
+    """How often the attacker is sure that somebody is there, of those times that somebody is; how
+    often it is wrong then; and how often it is right if it must answer each time.
+    """
+    chance = random.Random(seed)
+    sure = wrong = right = there = 0
+    for trial in range(trials):
+        somebody = chance.random() < 0.5
+        there += somebody
+        seen = published(planted + somebody, f"/{trial}", "2026-11-20", k, state)
+        without = published(planted, "/another", "2026-11-20", k, state)
+        # Without anybody the cell would be hidden, or rounded down.
+        told = seen is not None and (planted < k or seen != without)
+        sure += told and somebody
+        wrong += told and not somebody
+        right += told == somebody
+    return sure / there, wrong, right / trials
+
+
+def alone(truth):
+    """People who are the only ones with a value of some dimension: those who can be asked about."""
+    return set().union(*(
+        people for values in truth.values() for people in values.values() if len(people) == 1
+    ))  # fmt: skip
+
+
+def alone_in_two(truth, dimensions):
+    """People who are the only ones with some two values of these dimensions."""
+    found = set()
+    for n, first in enumerate(dimensions):
+        for second in dimensions[n + 1 :]:
+            for some in truth[first].values():
+                for others in truth[second].values():
+                    if len(both := some & others) == 1:
+                        found |= both
+    return found
