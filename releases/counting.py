@@ -45,11 +45,13 @@ SLICES = 4
 T = TypeVar("T")
 
 
-def singles(tables: Scratch, least: int) -> list[Cell]:
-    """The total, and every table of one dimension: the values that stand for `least` persons."""
+def singles(tables: Scratch, least: int, most: int = 2**32) -> list[Cell]:
+    """The total, and every table of one dimension: the values that stand for `least` persons, and
+    of these not more than the `most` largest.
+    """
     absent = _absent(tables)
     counted = [_TOTAL, *(d for d in tables.dimensions if d.name not in absent)]
-    found = _gathered(tables, counted, least=least)
+    found = _gathered(tables, counted, least=least, most=most)
     for dimension in tables.dimensions:
         if dimension.name in absent:
             above = dimension.parent or TOTAL
@@ -131,7 +133,12 @@ def _absent(tables: Scratch) -> set[str]:
 
 
 def _gathered(
-    tables: Scratch, dimensions: Sequence[Dimension], *, least: int = 0, hidden: bool = False
+    tables: Scratch,
+    dimensions: Sequence[Dimension],
+    *,
+    least: int = 0,
+    most: int = 2**32,
+    hidden: bool = False,
 ) -> list[Cell]:
     tables.command("TRUNCATE TABLE {scratch}singles")
     of_visits = [d for d in dimensions if d.level == "visit"]
@@ -146,7 +153,8 @@ def _gathered(
                 )
     names = [*(d.name for d in tables.dimensions), TOTAL]
     sums = ", ".join(f"{how}({name})" for name, (_, how) in MEASURES.items())
-    rows = tables.query(template("singles").replace("{sums}", sums), {"least": least})
+    limits = {"least": least, "most": most, "total": names.index(TOTAL)}
+    rows = tables.query(template("singles").replace("{sums}", sums), limits)
     return [_cell(names[row[0]], row[1], row[2], map(int, row[3:])) for row in rows]
 
 

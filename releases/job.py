@@ -5,7 +5,8 @@ more and never computed again, because two versions of one day would differ by e
 who left. Days that an operator's import filled are final as soon as they are loaded.
 
 Definitions are computed with each day and, once the days are done, back over those that were
-released before them; then weeks and months of followed visitors, when all their days are final.
+released before them; then ISO weeks, and weeks and months of followed visitors, when all their days
+are final.
 """
 
 from __future__ import annotations
@@ -13,19 +14,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from time import monotonic
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from control.database import imported_days, metadata, release_runs, released_days
 from control.leases import Lease
 from control.sites import Site, Sites
 from releases.cohorts import Span
 from releases.compute import compute_day
-from releases.definition_job import DefinitionJob, Pointer
+from releases.definition_job import Behind, DefinitionJob, Pointer
 from releases.disclosure import Threshold, thresholds
 from releases.scratch import Scratch, drop_leftovers
 from releases.span_job import SpanJob
+from releases.week_job import DueWeek, WeekJob
 from store.clickhouse import Store, StoreRefused
 
 # Open and provisional days are looked at on this clock, aligned to the hour.
@@ -66,6 +69,7 @@ class ReleaseJob:
         self._clock = clock
         self._late = late
         self._definitions = DefinitionJob(store, control, self._new_version, self._rows)
+        self._weeks = WeekJob(store, control, self._new_version, self._rows)
         self._spans = SpanJob(store, control, self._new_version)
 
     def due(self, loaded: datetime | None = None, only: Site | None = None) -> list[Due]:
@@ -124,7 +128,11 @@ class ReleaseJob:
     def behind(self, loaded: datetime | None = None, only: Site | None = None) -> bool:
         """Whether anything but days is left to compute, such as a new definition's."""
         sites = self._which(only)
-        return bool(self._definitions.behind(sites) or self._due_spans(sites, loaded))
+        return bool(
+            self._definitions.behind(sites)
+            or self._due_weeks(sites, loaded)
+            or self._due_spans(sites, loaded)
+        )
 
     def _release(self, due: Due, lease: Lease) -> bool:
         """False where the lease ran out: another runner may have shown a newer version since."""
@@ -169,41 +177,60 @@ class ReleaseJob:
         return True
 
     def _afterwards(self, loaded: datetime | None, only: Site | None, lease: Lease) -> None:
-        """New definitions and spans, as many as there is time for; the next run goes on."""
+        """New definitions, weeks and spans, as many as there is time for; the next run goes on."""
         alive = _Alive(self._control, lease)
         until = monotonic() + _AFTERWARDS_SECONDS
-        sites = self._which(only)
         try:
-            for behind in self._definitions.behind(sites):
+            for compute in self._left(self._which(only), loaded, alive):
                 if monotonic() > until:
                     return
                 alive.now()
-                threshold = self._threshold(behind.site, behind.day.isoformat())
-                pointers = self._definitions.compute(behind, threshold, alive)
+                show = compute()
                 with self._control.begin() as connection:
                     if not lease.keep(connection):
                         return
-                    self._definitions.point(connection, pointers, self._clock())
-            for site, span in self._due_spans(sites, loaded):
-                if monotonic() > until:
-                    return
-                alive.now()
-                threshold = self._threshold(site, f"{span.period} {span.first}")
-                today = site.calendar.local_day(self._clock())
-                version = self._spans.compute(site, span, today, threshold, alive)
-                with self._control.begin() as connection:
-                    if not lease.keep(connection):
-                        return
-                    self._spans.point(connection, site, span, version, self._clock())
+                    show(connection)
         except _LeaseLost:
             return
 
+    def _left(
+        self, sites: Sequence[Site], loaded: datetime | None, alive: _Alive
+    ) -> Iterator[Callable[[], Callable[[Connection], None]]]:
+        """What is no day of its own: each is computed when called, and returns how to show it."""
+        for behind in self._definitions.behind(sites):
+            yield partial(self._define, behind, alive)
+        for due in self._due_weeks(sites, loaded):
+            yield partial(self._release_week, due, alive)
+        for site, span in self._due_spans(sites, loaded):
+            yield partial(self._follow, site, span, alive)
+
+    def _define(self, behind: Behind, alive: _Alive) -> Callable[[Connection], None]:
+        threshold = self._threshold(behind.site, behind.day.isoformat())
+        pointers = self._definitions.compute(behind, threshold, alive)
+        return lambda connection: self._definitions.point(connection, pointers, self._clock())
+
+    def _release_week(self, due: DueWeek, alive: _Alive) -> Callable[[Connection], None]:
+        threshold = self._threshold(due.site, f"week {due.monday}")
+        version = self._weeks.compute(due, threshold, alive)
+        return lambda connection: self._weeks.point(connection, due, version, self._clock())
+
+    def _follow(self, site: Site, span: Span, alive: _Alive) -> Callable[[Connection], None]:
+        threshold = self._threshold(site, f"{span.period} {span.first}")
+        today = site.calendar.local_day(self._clock())
+        version = self._spans.compute(site, span, today, threshold, alive)
+        return lambda connection: self._spans.point(connection, site, span, version, self._clock())
+
+    def _due_weeks(self, sites: Sequence[Site], loaded: datetime | None) -> list[DueWeek]:
+        return self._weeks.due(sites, self._past(loaded))
+
     def _due_spans(self, sites: Sequence[Site], loaded: datetime | None) -> list[tuple[Site, Span]]:
+        return self._spans.due(sites, self._clock(), self._past(loaded))
+
+    def _past(self, loaded: datetime | None) -> Callable[[Site, date], bool]:
+        """Whether a day that no row has fallen on will be without rows for good."""
         now = self._clock()
         until = min(now, loaded or now)
-        return self._spans.due(
-            sites, now, lambda site, day: self.state(site, day, now, until) == "final"
-        )
+        return lambda site, day: self.state(site, day, now, until) == "final"
 
     def sweep(self) -> None:
         """Deletes the cells of versions that are no longer shown.

@@ -36,14 +36,14 @@ class Reached:
         if not self._may_show_path(goal.prefix):
             return []
         self.note_goal(goal)
-        whole = self._of_path(goal.prefix)
+        whole = self.of_path(goal.prefix)
         visitors = rounded(whole.visitors, self._day.state) if whole.visitors else None
         return [_published("goal", goal.name, visitors, rounded(whole.views, self._day.state))]
 
     def funnel(self, funnel: Funnel, table: str) -> list[Published]:
         if not self._day.apart:
             return []
-        reaches = self._reaches(funnel)
+        reaches = self.reaches(funnel)
         acts = reaches[-1].acts
         own = [Reach((act,), self._visitors(act)) for act in dict.fromkeys(acts)]
         number = shown_steps(
@@ -65,7 +65,7 @@ class Reached:
 
     def note_funnel(self, funnel: Funnel, steps: int) -> None:
         """Takes the funnel's first steps for shown."""
-        self._note(self._reaches(funnel)[:steps])
+        self._note(self.reaches(funnel)[:steps])
 
     def _note(self, reaches: Sequence[Reach]) -> None:
         self._known += reaches
@@ -83,7 +83,7 @@ class Reached:
     def _may_show_path(self, path: str) -> bool:
         if path in self._paths:
             return True
-        whole = self._of_path(path)
+        whole = self.of_path(path)
         return may_show_goal(
             whole,
             self._parts(path),
@@ -115,7 +115,8 @@ class Reached:
         conditions += [f"NOT {where.below(other)}" for other in outside]
         return self._day.figures(" AND ".join(conditions), where.parameters)
 
-    def _of_path(self, path: str) -> Figures:
+    def of_path(self, path: str) -> Figures:
+        """What happened on pages at a path and below it, exactly."""
         where = Conditions({})
         return self._day.figures(where.below(path), where.parameters)
 
@@ -138,7 +139,8 @@ class Reached:
         where = Conditions({})
         return self._day.figures(where.act(act), where.parameters).visitors
 
-    def _reaches(self, funnel: Funnel) -> list[Reach]:
+    def reaches(self, funnel: Funnel) -> list[Reach]:
+        """Who got to each step, exactly."""
         acts = tuple(map(_act, funnel.steps))
         where = Conditions({})
         bits = [f"bitShiftLeft(toUInt16({where.act(act)}), {n})" for n, act in enumerate(acts)]

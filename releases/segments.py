@@ -6,12 +6,13 @@ margin: beside 'iOS in Belgium' its part on mobiles tells the part on everything
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from control.definitions import Segment
 from releases.beside import VALUES, Beside
+from releases.counting import TOGETHER, batches
 from releases.crossing import Counts
 from releases.disclosure import HUB, Cell, Figures, Published, publish, unseparated
 from releases.disclosure.declared import MINE, REST, Grid, may_show_segment
@@ -19,6 +20,8 @@ from releases.scratch import quoted, template
 from releases.tables import Dimension, crossed, of_events
 
 Pair = tuple[str, str]  # a filter: a table and its value
+Shown = Mapping[str, frozenset[str]]  # by dimension
+Counted = dict[tuple[Any, Any], Counts]
 
 
 class Segments:
@@ -27,25 +30,26 @@ class Segments:
     def __init__(self, day: Beside) -> None:
         self._day = day
         # By dimension the columns that each segment shows.
-        self._shown: dict[Segment, Mapping[str, frozenset[str]]] = {}
+        self._shown: dict[Segment, Shown] = {}
 
     def note(self, segment: Segment, suffix: str, version: int) -> None:
         """Takes what an earlier version shows for shown."""
         self._shown[segment] = {
             d.name: frozenset(self._day.values(d.name + suffix, version=version))
-            for d in self._dimensions(segment)
+            for d in self.dimensions(segment)
         }
 
     def segment(self, segment: Segment, suffix: str) -> list[Published]:
         """Its cells; the tables' names are those of dimensions with the suffix."""
         (one, value), (other, other_value) = segment.filters
-        dimensions = self._dimensions(segment)
         shown: dict[str, dict[str, Counts]] = {}
         if value in self._day.values(f"{one}|{other}", by=other_value):
-            self._gather(segment, dimensions)
-            for dimension in dimensions:
-                shown[dimension.name] = self._breakdown(segment, dimension)
+            dimensions = self.dimensions(segment)
+            self.gather(segment, dimensions)
+            grids = [self.grids(segment, pin, dimensions) for pin in segment.filters]
             self._day.tables.command(f"DROP TABLE {{scratch}}segment_{segment.id} SYNC")
+            for name in grids[0]:
+                shown[name] = self._may_show(segment, name, [grid[name] for grid in grids])
         self._shown[segment] = {name: frozenset(cells) for name, cells in shown.items()}
         return [
             replace(self._publish(segment, name, column, counts), table=name + suffix, by="")
@@ -53,7 +57,7 @@ class Segments:
             for column, counts in cells.items()
         ]
 
-    def _dimensions(self, segment: Segment) -> list[Dimension]:
+    def dimensions(self, segment: Segment) -> list[Dimension]:
         """Those that are crossed with both filters. What is nested would need its parent's cells
         too and is left out.
         """
@@ -65,7 +69,7 @@ class Segments:
             if not d.parent and all(crossed(d, each) for each in pinned)
         ]
 
-    def _gather(self, segment: Segment, dimensions: Sequence[Dimension]) -> None:
+    def gather(self, segment: Segment, dimensions: Sequence[Dimension]) -> None:
         """Makes the table that the segment's grids are counted in."""
         tables = self._day.tables
         (one, value), (other, other_value) = segment.filters
@@ -88,75 +92,66 @@ class Segments:
                 {"slice": part, "first_value": value, "second_value": other_value},
             )
 
-    def _breakdown(self, segment: Segment, dimension: Dimension) -> dict[str, Counts]:
-        """The shown cells of one dimension."""
-        grids, counts = [], dict[str, Counts]()
-        for pinned in segment.filters:
-            others = self._beside(segment, pinned, dimension)
-            counted = self._grid(segment, pinned, dimension, list(others))
-            grids.append(
-                Grid(
-                    {pair: self._weighed(segment, dimension, c) for pair, c in counted.items()},
-                    others,
-                )
+    def grids(
+        self, segment: Segment, pin: Pair, dimensions: Sequence[Dimension]
+    ) -> dict[str, Counted]:
+        """For each dimension exact counts of the rows and columns of `disclosure.declared.Grid`."""
+        [(other, value)] = (each for each in segment.filters if each != pin)
+        others = list(self._beside(segment, pin))
+        rows: list[Any] = [REST, MINE, *others]
+        found: dict[str, Counted] = {dimension.name: {} for dimension in dimensions}
+        for batch in batches(dimensions, TOGETHER):
+            branches = " UNION ALL ".join(
+                template("segment_grid")
+                .replace("{shown}", VALUES.replace("{table:", f"{{table_{n}:"))
+                .replace("{dimension}", str(n))
+                .replace("{number}", str(segment.id))
+                .replace("{other}", quoted(other))
+                .replace("{pinned}", quoted(pin[0]))
+                .replace("{value}", quoted(dimension.name))
+                for n, dimension in enumerate(batch)
             )
-            counts |= {str(column): c for (row, column), c in counted.items() if row == MINE}
-        columns = {column for grid in grids for _, column in grid.cells if column is not HUB}
-        hidden, known = self._elsewhere(segment, dimension, columns)
-        table, by = _named(segment, dimension.name)
+            tables = {f"table_{n}": f"{d.name}|{pin[0]}" for n, d in enumerate(batch)}
+            given = {"lines": [value, *(theirs for _, theirs in others)], "by": pin[1]}
+            counted = self._day.summed(branches, given | tables, keys=4)
+            for (n, line, told, column), counts in counted.items():
+                found[batch[n].name][rows[line], column if told else HUB] = Counts(*counts)
+        return found
+
+    def _may_show(
+        self, segment: Segment, name: str, counted: Sequence[Counted]
+    ) -> dict[str, Counts]:
+        """The cells of one dimension that may be shown."""
+        grids = [
+            Grid(
+                {pair: self._weighed(segment, name, counts) for pair, counts in grid.items()},
+                {other: shown.get(name, ()) for other, shown in self._beside(segment, pin).items()},
+            )
+            for pin, grid in zip(segment.filters, counted, strict=True)
+        ]
+        mine = {c: counts for grid in counted for (row, c), counts in grid.items() if row == MINE}
+        hidden, known = self._elsewhere(segment, name, mine)
+        table, by = _named(segment, name)
 
         def drawn(row: Any, column: Any) -> int:
             return self._day.threshold(table, str(column), by if row == MINE else f"{by}|{row}")
 
         may = may_show_segment(grids, hidden, known, drawn, self._day.tables.site.k)
-        return {column: counts[column] for column in sorted(map(str, may))}
+        return {column: mine[column] for column in sorted(map(str, may))}
 
-    def _beside(
-        self, segment: Segment, pinned: Pair, dimension: Dimension
-    ) -> dict[Pair, Collection[str]]:
+    def _beside(self, segment: Segment, pin: Pair) -> dict[Pair, Shown]:
         """What is shown of the segments that differ in the other filter's value alone, by that."""
-        [(other, value)] = (each for each in segment.filters if each != pinned)
+        [(other, value)] = (each for each in segment.filters if each != pin)
         return {
-            theirs: shown[dimension.name]
+            theirs: shown
             for each, shown in self._shown.items()
             for theirs in each.filters
-            if pinned in each.filters
-            and theirs[0] == other
-            and theirs[1] != value
-            and shown.get(dimension.name)
-        }
-
-    def _grid(
-        self,
-        segment: Segment,
-        pinned: Pair,
-        dimension: Dimension,
-        others: Sequence[Pair],
-    ) -> dict[tuple[Any, Any], Counts]:
-        [(other, value)] = (each for each in segment.filters if each != pinned)
-        statement = (
-            template("segment_grid")
-            .replace("{shown}", VALUES)
-            .replace("{number}", str(segment.id))
-            .replace("{other}", quoted(other))
-            .replace("{pinned}", quoted(pinned[0]))
-            .replace("{value}", quoted(dimension.name))
-        )
-        parameters = {
-            "lines": [value, *(theirs for _, theirs in others)],
-            "table": f"{dimension.name}|{pinned[0]}",
-            "by": pinned[1],
-        }
-        rows: list[Any] = [REST, MINE, *others]
-        return {
-            (rows[line], column if told else HUB): Counts(*counts)
-            for (line, told, column), counts in self._day.summed(
-                statement, parameters, keys=3
-            ).items()
+            if pin in each.filters and theirs[0] == other and theirs[1] != value
+            if any(shown.values())
         }
 
     def _elsewhere(
-        self, segment: Segment, dimension: Dimension, columns: Collection[Any]
+        self, segment: Segment, name: str, columns: Iterable[Any]
     ) -> tuple[set[Any], set[Any]]:
         """The columns whose cell another segment hides, and those whose cell another shows.
 
@@ -166,19 +161,18 @@ class Segments:
         known: set[Any] = set()
         for found, shown in self._shown.items():
             if found.filters == segment.filters:
-                seen = shown.get(dimension.name, frozenset())
-                known |= seen
-                hidden |= set(columns) - seen
+                known |= shown.get(name, frozenset())
+                hidden |= set(columns) - known
             shared = set(found.filters) & set(segment.filters)
             if len(shared) == 1:
-                [(name, value)] = set(segment.filters) - shared
+                [(other, value)] = set(segment.filters) - shared
                 [(theirs, column)] = set(found.filters) - shared
-                if theirs == dimension.name:
-                    (known if value in shown.get(name, ()) else hidden).add(column)
+                if theirs == name:
+                    (known if value in shown.get(other, ()) else hidden).add(column)
         return hidden, known
 
-    def _weighed(self, segment: Segment, dimension: Dimension, counts: Counts) -> Figures:
-        table, _ = _named(segment, dimension.name)
+    def _weighed(self, segment: Segment, name: str, counts: Counts) -> Figures:
+        table, _ = _named(segment, name)
         views = counts.events if of_events(table) else counts.pageviews
         return self._day.told_apart(Figures(counts.visitors, counts.unlinked, views))
 

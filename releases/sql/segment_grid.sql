@@ -2,6 +2,7 @@
 -- that filter, what happened in the segment (line 1), in others that differ in the other filter's
 -- value alone (2 and more), and in none of them (0).
 SELECT
+    {dimension} AS dimension,
     indexOf({lines:Array(String)}, {other}) AS line,
     {value} GLOBAL IN ({shown}) AS told,
     if(told, toString({value}), '') AS column,

@@ -3,3 +3,5 @@ SELECT dimension, by, value, {sums}
 FROM {scratch}singles
 GROUP BY dimension, by, value
 HAVING sum(visitors) + intDiv(sum(unlinked), 10) >= {least:UInt32}
+ORDER BY dimension = {total:UInt16} DESC, sum(visitors) + intDiv(sum(unlinked), 10) DESC, dimension, by, value
+LIMIT {most:UInt64}
