@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,9 +18,10 @@ from control.database import open_control
 from control.sites import Sites
 from tests.faults.machine import Machine, running
 from tests.faults.proxy import Proxy, Upstream
-from tests.service import eventually
+from tests.service import ROOT, eventually
 
 EVENTS = 40
+CLIENTS = ROOT / "clients"
 # Where it is nearest to midnight now: a minute either side can then be reached by a client's clock.
 ZONES = [f"Etc/GMT{hours:+d}" for hours in range(-14, 13)]
 
@@ -112,6 +115,19 @@ def test_a_message_sent_again_on_the_other_side_of_midnight_counts_once(machine:
 FAILURES = ("forgotten", "", "confused", "", "cut", "", "away")
 
 
+def each_is_there_once(machine: Machine, site: int, proxy: Proxy) -> None:
+    assert proxy.count["forgotten"] + proxy.count["confused"] >= 1
+    stored = "SELECT uniqExact(event_id) FROM events WHERE site = {site:UInt32}"
+    eventually(
+        lambda: machine.store.query_rows(stored, {"site": site}) == [(EVENTS,)], "every event"
+    )
+    rows = machine.store.query_rows(
+        "SELECT count() FROM events WHERE site = {s:UInt32}", {"s": site}
+    )
+    assert rows > [(EVENTS,)]  # some were sent again after they had been accepted
+    assert counted(machine, site, rows[0][0]) == EVENTS
+
+
 def test_segments_python_client_against_a_service_that_fails_counts_each_event_once(
     machine: Machine,
 ) -> None:
@@ -134,13 +150,42 @@ def test_segments_python_client_against_a_service_that_fails_counts_each_event_o
         client.flush()
         client.join()
     assert not given_up
-    assert proxy.count["forgotten"] + proxy.count["confused"] >= 1
-    stored = "SELECT uniqExact(event_id) FROM events WHERE site = {site:UInt32}"
-    eventually(
-        lambda: machine.store.query_rows(stored, {"site": site}) == [(EVENTS,)], "every event"
-    )
-    rows = machine.store.query_rows(
-        "SELECT count() FROM events WHERE site = {s:UInt32}", {"s": site}
-    )
-    assert rows > [(EVENTS,)]  # some were sent again after they had been accepted
-    assert counted(machine, site, rows[0][0]) == EVENTS
+    each_is_there_once(machine, site, proxy)
+
+
+NODE = """
+const { Analytics } = require('@segment/analytics-node')
+const client = new Analytics({
+  writeKey: process.env.KEY, host: process.env.ORIGIN, maxRetries: 30, flushAt: 10
+})
+const failed = []
+client.on('error', (error) => failed.push(error))
+for (let n = 0; n < Number(process.env.EVENTS); n++) {
+  client.track({ anonymousId: 'a', event: 'n-' + String.fromCharCode(97 + n % 26) })
+}
+client.closeAndFlush().then(() => { if (failed.length) { console.error(failed); process.exit(1) } })
+"""
+
+
+@pytest.mark.skipif(
+    not (CLIENTS / "node_modules" / "@segment").is_dir(), reason="npm's packages are not installed"
+)
+def test_segments_node_client_against_a_service_that_fails_counts_each_event_once(
+    machine: Machine,
+) -> None:
+    site, key = add(machine, "node.example")
+    failures = chain(FAILURES, repeat(""))
+    with (
+        Proxy(lambda: Upstream("127.0.0.1", machine.service.port)) as proxy,
+        proxy.failing(lambda: next(failures)),
+    ):
+        origin = f"http://127.0.0.1:{proxy.port}"
+        sent = subprocess.run(
+            [CLIENTS / "npm.sh", "exec", "-c", 'node -e "$SCRIPT"'],
+            env=os.environ | {"SCRIPT": NODE, "KEY": key, "ORIGIN": origin, "EVENTS": str(EVENTS)},
+            capture_output=True,
+            timeout=100,
+            check=False,
+        )
+    assert sent.returncode == 0, sent.stderr.decode()
+    each_is_there_once(machine, site, proxy)
