@@ -29,7 +29,7 @@ from control.database import released_days, sites
 from control.sites import Site
 from ingest.collector import Collector
 from operate.import_log import plain, publish, replay
-from operate.jobs import finish_import, release_due
+from operate.jobs import catch_up, release_due
 from operate.services import Services, build, now
 from releases.reading import UNKNOWN, Figures
 from releases.tables import OTHER
@@ -147,8 +147,8 @@ def released(home: Path, log: Path, floors: tuple[int, ...]) -> dict[int, dict[d
     """The log's days as they are released with each floor in turn (below 3 no site may have)."""
     services, site = imported(home, log)
     found = {}
-    with hosting(services.settings):
-        finish_import(services, site, lambda _: None)
+    with hosting(services.settings) as store:
+        catch_up(services, store)
         for k in floors:
             with services.control.begin() as connection:
                 connection.execute(delete(released_days))

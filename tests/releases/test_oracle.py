@@ -3,19 +3,24 @@
 from dataclasses import replace
 from datetime import date
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from anonymize.event import Row
 from config.settings import load
 from releases import counting, crossing, tables
 from releases.scratch import scratch
 from store.clickhouse import hosting
 from store.migrate import migrate
 from tests.releases import oracle
-from tests.releases.traffic import bounds, days_around, few_dimensions, local_day, segments
+from tests.releases.traffic import (
+    DEFAULTS,
+    bounds,
+    days_around,
+    few_dimensions,
+    local_day,
+    segments,
+)
 from tests.releases.world import World, noon
 
 # Days as long as they come: put forward, put back, by half an hour, at midnight itself.
@@ -58,11 +63,6 @@ def test_the_generated_days_are_as_long_as_they_should_be(day, timezone, hours):
 
 
 # A few visitors around one midnight: at the limits of a visit, under the same ids, in any state.
-BASE = {
-    column.name: column.default
-    for column in msgspec.structs.fields(Row)
-    if column.default is not msgspec.NODEFAULT
-}
 DAY, ZONE = date(2026, 11, 20), "Europe/Brussels"
 FIRST, END = bounds(DAY, ZONE)
 moments = st.builds(
@@ -80,7 +80,7 @@ def histories(draw):
         visitor = draw(st.sampled_from([0, 1 << 66, 2 << 66, 3 << 66]))
         moment = draw(moments)
         name = draw(st.sampled_from(["pageview", "pageview", "engagement", "screen", "signup"]))
-        rows.append(BASE | {
+        rows.append(DEFAULTS | {
             "site": 1, "time": moment, "day": local_day(moment, ZONE), "received": END + received,
             "event_id": draw(st.integers(1, 40)), "expires": "2100-01-15",
             "basis": "none" if not visitor else "consent",

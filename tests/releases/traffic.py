@@ -9,6 +9,16 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from anonymize.event import Row
+
+# What a row holds that says nothing of a column.
+DEFAULTS = {
+    column.name: column.default
+    for column in msgspec.structs.fields(Row)
+    if column.default is not msgspec.NODEFAULT
+}
 # In each list the first values are the likelier ones. '' is unknown.
 PLACES = [("BE", "BE-VLG", "Gent"), ("BE", "BE-BRU", "Brussel"), ("BE", "BE-VLG", "Brugge"),
           ("DK", "DK-84", "Aarhus"), ("FR", "", ""), ("", "", "")]  # fmt: skip
