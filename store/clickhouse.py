@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver import exceptions
@@ -255,7 +256,9 @@ class Store:
                 common["password"] = Path(password_file).read_text().strip()
             except OSError as error:
                 raise StoreUnavailable(f"{password_file}: {error.strerror}") from None
-        return clickhouse_connect.get_client(dsn=self._settings.clickhouse_url, **common)
+        url = self._settings.clickhouse_url
+        # Unless told, the driver goes by the port alone and would send a password in the clear.
+        return clickhouse_connect.get_client(dsn=url, interface=urlsplit(url).scheme, **common)
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ import contextlib
 import http.client
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,16 +48,20 @@ class Upstream:
 class Proxy:
     """Listens on the loopback. `fault` may be set at any time; '' passes everything on.
 
-    `upstream` is asked for each request, and may say that there is none. `count` holds how many
-    requests met each fault.
+    With `tls` it speaks HTTPS. `upstream` is asked for each request, and may say that there is
+    none. `count` holds how many requests met each fault.
     """
 
-    def __init__(self, upstream: Callable[[], Upstream | None]) -> None:
+    def __init__(
+        self, upstream: Callable[[], Upstream | None], tls: ssl.SSLContext | None = None
+    ) -> None:
         self.fault: str | Callable[[], str] = ""
         self.count: dict[str, int] = {}
         self.upstream = upstream
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.proxy = self
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
 
     def __enter__(self) -> Proxy:

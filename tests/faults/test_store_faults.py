@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import random
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from spool import reader
 from spool.writer import Spool
@@ -127,3 +133,64 @@ def test_faults_in_any_order_lose_and_double_nothing(
                 break
     load(loader)
     all_there_once(migrated, spool)
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate of its own authority for the loopback, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = folder / f"{name}.crt", folder / f"{name}.key"
+    public.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return public, private
+
+
+@pytest.fixture
+def tls(migrated: Store, tmp_path: Path) -> Iterator[tuple[Proxy, Path]]:
+    public, private = certificate(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    with Proxy(lambda: upstream_of(migrated._settings), context) as made:  # type: ignore[arg-type]
+        yield made, public
+
+
+def test_a_server_is_reached_over_tls_with_its_own_authority_and_a_password_from_a_file(
+    tls: tuple[Proxy, Path], tmp_path: Path
+) -> None:
+    proxy, authority = tls
+    secret = tmp_path / "password"
+    secret.write_text("else\n")
+    url = f"https://somebody@localhost:{proxy.port}/default?ca_cert={authority}"
+    assert Store(Where(tmp_path, url, str(secret))).query_rows("SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize("trusted", ["another", "nobody"])
+def test_a_server_that_cannot_prove_itself_is_told_nothing(
+    tls: tuple[Proxy, Path], tmp_path: Path, trusted: str
+) -> None:
+    proxy, _ = tls
+    url = f"https://somebody:else@localhost:{proxy.port}/default"
+    if trusted == "another":
+        url += f"?ca_cert={certificate(tmp_path, 'another')[0]}"
+    with pytest.raises(StoreUnavailable):
+        Store(Where(tmp_path, url)).query_rows("SELECT 1")
+    assert proxy.count == {}
