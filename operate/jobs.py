@@ -13,6 +13,7 @@ from control.sites import Site
 from operate.services import Services, now
 from releases.job import Due
 from spool import reader
+from spool.segment import TABLES
 from store.clickhouse import Store, StoreUnavailable, hosted
 from store.loader import Loader
 from store.migrate import migrate
@@ -51,10 +52,12 @@ def catch_up(services: Services, store: Store, wait: float = 600) -> None:
 
 
 def loaded_until(services: Services) -> datetime:
-    """The moment up to which everything that this node accepted is in the store."""
+    """The moment up to which everything that this node accepted is in the store, for any reader."""
     moment = now()
     waiting = reader.waiting(services.settings.spool)
     oldest = min((segment.made_at for segment in waiting), default=moment.timestamp())
+    for table in TABLES:
+        services.store.settle(table)
     return min(moment, datetime.fromtimestamp(oldest, UTC))
 
 

@@ -273,3 +273,32 @@ def test_every_failure_is_one_of_two(error: exceptions.ClickHouseError, kind: ty
     translated = _translated(error, "")
     assert type(translated) is kind
     assert "secret" not in str(translated)
+
+
+class TestOnACluster:
+    """No cluster can run here: what is sent to one is looked at."""
+
+    @pytest.fixture
+    def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        monkeypatch.setattr(Store, "command", lambda _, *given: found.append(given))
+        return found
+
+    def test_rows_are_deleted_where_they_lie_on_every_replica(
+        self, sent: list[tuple[Any, ...]], tmp_path: Path
+    ) -> None:
+        Store(Where(tmp_path, clickhouse_cluster="c1")).delete("events", "site = 1")
+        Store(Where(tmp_path)).delete("events", "site = 1")
+        assert [statement for statement, *_ in sent] == [
+            "ALTER TABLE events_local ON CLUSTER 'c1' DELETE WHERE site = 1",
+            "ALTER TABLE events DELETE WHERE site = 1",
+        ]
+
+    def test_before_rows_are_read_every_replica_has_them(
+        self, sent: list[tuple[Any, ...]], store: Store, tmp_path: Path
+    ) -> None:
+        Store(Where(tmp_path)).settle("events")
+        Store(Where(tmp_path, clickhouse_cluster="c1")).settle("events")
+        [(statement,)] = sent
+        assert statement == "SYSTEM SYNC REPLICA ON CLUSTER 'c1' events_local LIGHTWEIGHT"
+        assert store.client().raw_query(f"EXPLAIN AST {statement}")
