@@ -41,7 +41,7 @@ def world(store, tmp_path):
     return World(store, tmp_path / "world", PROVISIONAL)
 
 
-def traffic(seed=1, people=220, days=1):
+def traffic(seed=1, people=160, days=1):
     """From `DAY` on; retries may fall on a neighbour."""
     wanted = {(DAY + timedelta(days=n)).isoformat() for n in range(days)}
     rows = few_dimensions(days_around(1, DAY, ZONE, seed, people))
@@ -109,7 +109,7 @@ def test_an_erasure_while_a_day_is_provisional_makes_it_a_world_without_the_pers
 
 
 def test_an_erasure_is_seen_also_where_as_many_rows_came_as_went(world):
-    rows = traffic()
+    rows = traffic(people=40)
     gone = [row for row in rows if row["visitor"] == visitor_of(rows)]
     world.load(rows)
     world.run()
@@ -188,7 +188,7 @@ def expire_leases(world):
 def test_a_runner_that_is_killed_leaves_the_old_version_and_the_next_does_all(
     store, settings, tmp_path
 ):
-    early, late = segments(traffic(), 1, 2)
+    early, late = segments(traffic(people=80), 1, 2)
     whole = World(store, tmp_path / "whole", PROVISIONAL)
     whole.load(early, late)
     whole.run()
@@ -217,7 +217,7 @@ def test_a_runner_that_is_killed_leaves_the_old_version_and_the_next_does_all(
 
 
 def test_two_runners_at_once_compute_each_day_once(world):
-    world.load(traffic(days=2))
+    world.load(traffic(people=40, days=2))
     due = [(d.day, d.state) for d in world.job().due()]
     assert len(due) == 2
     barrier, done = Barrier(2), []
@@ -251,7 +251,8 @@ class Interrupted:
 
 
 def test_a_runner_that_lost_its_lease_does_not_overwrite_a_final_day(world):
-    world.load(traffic())
+    rows = traffic(people=40)
+    world.load(rows)
     world.now = FINAL
     faster = []
 
@@ -259,7 +260,7 @@ def test_a_runner_that_lost_its_lease_does_not_overwrite_a_final_day(world):
         expire_leases(world)
         world.run()
         faster.append(world.pointers())
-        world.erase(visitor_of(traffic()))
+        world.erase(visitor_of(rows))
 
     slower = world.job(Interrupted(world.store, another_runner))
     list(slower.run())

@@ -41,7 +41,7 @@ PURPOSES = [["audience", "product", "attribution"]] * 6 + [
     ["audience"], ["audience", "account"], ["product"], ["attribution", "audience"], [],
 ]  # fmt: skip
 # Seconds between two events of a person: within a visit, at its very limit, and beyond.
-PAUSES = [0, 0, 3, 40, 600, 1800, 1801, 5000]
+PAUSES = [0, 3, 40, 600, 1800, 1801, 1801, 5000]
 # What a day can do without that is to be computed soon: most of its dimensions.
 SPARED = [
     "region", "city", "language", "browser_version", "os", "os_version", "device", "model",
@@ -172,9 +172,11 @@ class Traffic:
         the same event id, at another second, perhaps on the other side of a midnight.
         """
         chance = self.chance
+        near = [r for r in self.rows if not self.first + 1500 <= r["time"] < self.end - 1500]
         again = []
-        for row in chance.sample(self.rows, int(len(self.rows) * share)):
-            shift = 0 if row["basis"] == "none" else chance.choice([0, 0, -2, 5, -1500, 1500])
+        for row in near + chance.sample(self.rows, int(len(self.rows) * share)):
+            shifts = [-1500, 1500] if row in near else [0, 0, -2, 5]
+            shift = 0 if row["basis"] == "none" else chance.choice(shifts)
             moment = row["time"] + shift
             # At once and unchanged: the same segment read again.
             delay = chance.choice([3600, 7200, 36_000] + [0] * (shift == 0))
