@@ -8,7 +8,8 @@ when every day of the span is final, from the rows that then exist.
 
 A visitor is new in a week when none of the four weeks before has seen them, also when they came
 long before that; and stays in the cohort of the week in which they were last new. So who comes in a
-week belongs to one cohort at most. Rows of `LIFETIME` reach back far enough for ages to `OLDEST`.
+week belongs to one cohort at most. Rows of `LIFETIME` reach back far enough for
+ages to `COHORT_WEEKS`.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from control.sites import Site
 from releases.disclosure import Published, Threshold
 from releases.disclosure.declared import Cohort, may_show_uniques, rounded, shown_cohorts
 from releases.scratch import template
+from releases.tables import COHORT_WEEKS
 from store.clickhouse import Store
 
 Period = Literal["week", "month"]
 
 AWAY = 4  # weeks without a visit that make somebody new again
-OLDEST = 6  # weeks that a cohort is followed for
-_WINDOW = AWAY + OLDEST + 1
+_WINDOW = AWAY + COHORT_WEEKS + 1
 _KEPT = timedelta(days=LIFETIME[Basis.CONSENT])
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
@@ -134,9 +135,12 @@ def cohorts(came: Mapping[int, int]) -> dict[int, Cohort]:
     `came` has how many visitors came in exactly these weeks: as bits, the first week the lowest.
     """
     last = _WINDOW - 1
-    sizes, back = dict.fromkeys(range(OLDEST + 1), 0), dict.fromkeys(range(OLDEST + 1), 0)
+    sizes, back = (
+        dict.fromkeys(range(COHORT_WEEKS + 1), 0),
+        dict.fromkeys(range(COHORT_WEEKS + 1), 0),
+    )
     for weeks, visitors in came.items():
-        ages = [age for age in range(OLDEST + 1) if _new(weeks, last - age)]
+        ages = [age for age in range(COHORT_WEEKS + 1) if _new(weeks, last - age)]
         for age in ages:
             sizes[age] += visitors
         if ages and weeks >> last & 1:

@@ -20,10 +20,11 @@ from control.database import (
     realtime,
     released_days,
     released_definitions,
+    released_spans,
     released_weeks,
 )
 from control.sites import Site
-from releases.tables import OTHER
+from releases.tables import COHORT_WEEKS, OTHER
 from store.clickhouse import Store, StoreRefused, StoreUnavailable
 
 UNKNOWN = "(unknown)"
@@ -269,10 +270,7 @@ class Reading:
             "days": days, "weeks": weeks, "other": OTHER,
         }  # fmt: skip
         sql = _statement(ask, parameters)
-        try:
-            rows = self._store.query_rows(sql, parameters, _SETTINGS)
-        except (StoreUnavailable, StoreRefused) as error:
-            raise ReleasesUnavailable(str(error)) from error
+        rows = self._query(sql, parameters)
         width = len(ask.keys)
         total, merged, cells = rows[0][-3:] if rows else (0, 0, 0)
         return Found(
@@ -328,6 +326,48 @@ class Reading:
         """Events that left no row, by reason."""
         rows = self.table(site, first, last, "dropped", limit=100)
         return {value: figures.events or 0 for value, figures in rows}
+
+    def uniques(self, site: Site, period: str, first: date, last: date) -> list[tuple[date, int]]:
+        """Distinct visitors of the basis consent in each week or month (`period`) that begins
+        within the days, where they may be shown: the span's first day, and how many.
+        """
+        rows = self._followed(site, "uniques", period, first, last)
+        return sorted((day, visitors) for day, _, _, visitors in rows)
+
+    def cohorts(self, site: Site, first: date, last: date) -> dict[date, dict[int, int]]:
+        """Of the weeks that begin within the days, by their Monday: how many visitors were new, and
+        of them how many came so many weeks later. What may not be shown is left out.
+        """
+        found: dict[date, dict[int, int]] = {}
+        longest = timedelta(weeks=COHORT_WEEKS)
+        for _, by, age, visitors in self._followed(site, "cohort", "week", first, last + longest):
+            monday = date.fromisoformat(by)
+            if first <= monday <= last:
+                found.setdefault(monday, {})[int(age)] = visitors
+        return {monday: dict(sorted(found[monday].items())) for monday in sorted(found)}
+
+    def _followed(
+        self, site: Site, table: str, period: str, first: date, last: date
+    ) -> list[tuple[Any, ...]]:
+        """(first day, by, value, visitors) of the cells of spans that begin within the days."""
+        here = released_spans.c
+        wanted = select(here.version).where(
+            here.site == site.id, here.period == period, here.first.between(first, last)
+        )
+        with self._control.connect() as connection:
+            versions = list(connection.execute(wanted).scalars())
+        return self._query(
+            "SELECT day, by, value, visitors FROM cells WHERE site = {site:UInt32}"
+            " AND table = {table:String} AND period = {period:String}"
+            " AND version IN {versions:Array(UInt32)}",
+            {"site": site.id, "table": table, "period": period, "versions": versions},
+        )
+
+    def _query(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        try:
+            return self._store.query_rows(sql, parameters, _SETTINGS)
+        except (StoreUnavailable, StoreRefused) as error:
+            raise ReleasesUnavailable(str(error)) from error
 
     def _units(self, site: Site, ask: Ask) -> tuple[list[int], list[int]]:
         """The versions to add up: of weeks that lie within one row's days, and of other days."""

@@ -182,6 +182,9 @@ TABLES: tuple[Table, ...] = (
 OTHER = "(other)"
 TOTAL = "total"
 
+# For how many weeks after their first it is told how many of a cohort came (releases/cohorts.py).
+COHORT_WEEKS = 6
+
 
 def of_kind(kind: Kind) -> tuple[Table, ...]:
     return tuple(table for table in TABLES if table.kind == kind)
