@@ -97,6 +97,10 @@ class Engine:
         self._process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT)
         eventually(self._answers, "the engine")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
