@@ -46,7 +46,7 @@ def passive_claims(publisher, day):
         )
         for variant in variants
     }
-    return found | looks(publisher, day, view), view
+    return found, view
 
 
 def looks(publisher, day, final):
@@ -88,6 +88,7 @@ def report(sizes, hidden_sizes, home):
         day = Town(visitors).day(MONDAY)
         with publisher(home / f"{visitors}", K) as published:
             found, view = passive_claims(published, day)
+            found |= looks(published, day, view)
             days = weeks[K, visitors] = whole_week(published, visitors)
         found["weeks", "unrounded"] = passive.weeks(days, K)
         found["weeks", "off"] = passive.weeks(days, K, disclose=False)

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from releases.disclosure import HUB, DayTable, Figures, week
+from releases.tables import OTHER
 from tests.attackers.town import ALONE, FILTERS, PARENTS, TOGETHER
 from tests.releases.audit import Audit, narrow_days
 
@@ -70,7 +71,7 @@ def read(view, truth, k):
 def members(truth, table, by, value):
     """Who is in a cell; None where it is not followed here."""
     first, _, second = table.partition("|")
-    if value == "(other)" or first not in truth or (second and second not in truth):
+    if value == OTHER or first not in truth or (second and second not in truth):
         return None
     if first in TOGETHER and second in TOGETHER:
         return None
@@ -81,7 +82,7 @@ def subtract(view, truth, k):
     """Every whole less everything shown of it: tables, groups, both margins of every cross."""
     shown = defaultdict(dict)
     for (table, by, value), figures in view.items():
-        if value != "(other)":
+        if value != OTHER:
             shown[table, by][value] = figures
     claims = Claims()
     for what, whole, parts, rest, figure in _wholes(shown, truth):
@@ -136,32 +137,53 @@ def _rest(group, values, parts):
 
 
 def solve(view, truth, k):
-    """Solves every cross of people's lasting attributes for what it hides, exactly."""
+    """Solves every cross of people's lasting attributes for what it hides, exactly: of a nested
+    dimension each group of it.
+    """
     claims = Claims()
     for name in ALONE:
         for by in FILTERS:
-            if by in TOGETHER or name == by or name in PARENTS or by in PARENTS:
+            if by in TOGETHER or name == by or by == PARENTS.get(name):
                 continue
-            cells, shown = Counter(), set()
-            lines = {v for t, _, v in view if t == name}, {v for t, _, v in view if t == by}
-            for value, people in truth[name].items():
-                for other, more in truth[by].items():
-                    if n := len(people & more):
-                        pair = (
-                            value if value in lines[0] else HUB,
-                            other if other in lines[1] else HUB,
-                        )
-                        cells[pair] += n
-                        if (f"{name}|{by}", other, value) in view:
-                            shown.add(pair)
-            if not cells or len(cells) > MOST_CELLS or min(map(len, lines)) < 2:
-                continue
-            audit = Audit(cells, shown)
-            for pair, n in cells.items():
-                if pair not in shown and n < k:
-                    low, high = (n, n) if audit.width(pair, k) < k else (0, 2 * k)
-                    claims.claim((name, by, pair), low, high, n, k)
+            for group, rows, columns in _groups(view, truth, name, by):
+                cells, shown = _grid(view, truth, (name, by), (group, rows, columns))
+                lines = [{pair[axis] for pair in cells} for axis in (0, 1)]
+                if len(cells) > MOST_CELLS or min(map(len, lines)) < 2:
+                    continue
+                audit = Audit(cells, shown)
+                for pair, n in cells.items():
+                    if pair not in shown and n < k:
+                        low, high = (n, n) if audit.width(pair, k) < k else (0, 2 * k)
+                        claims.claim((name, by, pair), low, high, n, k)
     return claims
+
+
+def _groups(view, truth, name, by):
+    """Whose cross it is, and the rows and columns of which the margin is known."""
+    columns = {value for table, _, value in view if table == by}
+    if name not in PARENTS:
+        rows = {value for table, _, value in view if table == name}
+        yield set().union(*truth[name].values()), rows, columns
+        return
+    parent = PARENTS[name]
+    for group in {value for table, _, value in view if table == parent and value != OTHER}:
+        rows = {value for table, of, value in view if (table, of) == (name, group)}
+        known = {c for c in columns if (f"{parent}|{by}", c, group) in view}
+        yield truth[parent][group], rows, known
+
+
+def _grid(view, truth, names, group):
+    """The exact cells of a cross, with a hub for what has no known margin, and those shown."""
+    (name, by), (people, rows, columns) = names, group
+    cells, shown = Counter(), set()
+    for value, some in truth[name].items():
+        for other, more in truth[by].items():
+            if n := len(people & some & more):
+                pair = value if value in rows else HUB, other if other in columns else HUB
+                cells[pair] += n
+                if (f"{name}|{by}", other, value) in view:
+                    shown.add(pair)
+    return cells, shown
 
 
 def weeks(days, k, disclose=True):

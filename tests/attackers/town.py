@@ -97,7 +97,7 @@ class Day:
             for name, page in does:
                 found["page"][page].add(number)
                 found["event"][name].add(number)
-        return found
+        return {name: defaultdict(set, values) for name, values in found.items()}
 
     @cached_property
     def truth(self):
