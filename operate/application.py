@@ -19,7 +19,7 @@ from accounts.people import People
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
 from control.definitions import Definitions
-from operate import commands, demo, health, import_log, logs, metrics
+from operate import commands, definition_commands, demo, health, import_log, logs, metrics
 from operate.services import Services, build, now
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,7 @@ def assemble(services: Services) -> Flask:
     settings = services.settings
     app = Flask("discreet", root_path=str(_ROOT), static_folder=None, template_folder=None)
     app.extensions["discreet"] = services
-    collecting = ingest.views.init(app, services)
+    collecting = ingest.views.init(app, services, services.metrics.postponed)
     if hops := settings.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
@@ -64,6 +64,7 @@ def assemble(services: Services) -> Flask:
     csrf.exempt(stats)
     app.register_blueprint(stats)
     own = accounts.commands.group(lambda: people, settings.origin)
-    for command in (own, *commands.GROUPS, import_log.command, demo.command):
+    groups = (*commands.GROUPS, *definition_commands.GROUPS)
+    for command in (own, *groups, import_log.command, demo.command):
         app.cli.add_command(command)
     return app

@@ -17,6 +17,7 @@ from flask import current_app
 from accounts.tokens import SCOPES, Token, TokenError, Tokens
 from anonymize import exclusion, pseudonyms
 from anonymize.event import Purpose
+from control.definitions import DefinitionError
 from control.sites import POLICIES, Site, SiteError
 from operate import jobs, leaks, supervisor, worker
 from operate.services import Services, now
@@ -39,7 +40,7 @@ def with_services(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(services(), *args, **kwargs)
         except (
-            SiteError, TokenError, jobs.Busy, MigrationChanged, leaks.SearchBroken,
+            SiteError, TokenError, DefinitionError, jobs.Busy, MigrationChanged, leaks.SearchBroken,
             supervisor.PortTaken,
         ) as error:  # fmt: skip
             raise click.ClickException(str(error)) from None

@@ -62,7 +62,7 @@ def loaded_until(services: Services) -> datetime:
 
 
 def release_due(services: Services, only: Site | None = None, wait: float = 600) -> list[Due]:
-    """Computes every release that is due now, and returns them. Raises `Busy`."""
+    """Computes every release that is due now, and returns its days. Raises `Busy`."""
     job = services.releases()
     deadline = time.monotonic() + wait
     done: list[Due] = []
@@ -79,10 +79,20 @@ def release_due(services: Services, only: Site | None = None, wait: float = 600)
                 bar.update((day.site.id, day.day) in wanted)
                 wanted.discard((day.site.id, day.day))
             if wanted := wanted & due():
-                if time.monotonic() > deadline:
-                    raise Busy("another process is computing releases")
-                time.sleep(POLL)
+                _patience(deadline)
+    left = job.behind(loaded_until(services), only)
+    while left:
+        done += job.run(loaded_until(services), only)
+        before, left = left, job.behind(loaded_until(services), only)
+        if left >= before:
+            _patience(deadline)
     return done
+
+
+def _patience(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Busy("another process is computing releases")
+    time.sleep(POLL)
 
 
 def finish_import(services: Services, site: Site, say: Callable[[str], None]) -> None:

@@ -125,13 +125,13 @@ class ReleaseJob:
         finally:
             lease.give()
 
-    def behind(self, loaded: datetime | None = None, only: Site | None = None) -> bool:
-        """Whether anything but days is left to compute, such as a new definition's."""
+    def behind(self, loaded: datetime | None = None, only: Site | None = None) -> int:
+        """How much besides days is left to compute: days of new definitions, weeks, spans."""
         sites = self._which(only)
-        return bool(
-            self._definitions.behind(sites)
-            or self._due_weeks(sites, loaded)
-            or self._due_spans(sites, loaded)
+        return (
+            len(self._definitions.behind(sites))
+            + len(self._due_weeks(sites, loaded))
+            + len(self._due_spans(sites, loaded))
         )
 
     def _release(self, due: Due, lease: Lease) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 
 from control.definitions import Segment
 from releases.beside import VALUES, Beside
-from releases.counting import TOGETHER, batches
 from releases.crossing import Counts
 from releases.disclosure import HUB, Cell, Figures, Published, publish, unseparated
 from releases.disclosure.declared import MINE, REST, Grid, may_show_segment
@@ -22,6 +21,9 @@ from releases.tables import Dimension, crossed, of_events
 Pair = tuple[str, str]  # a filter: a table and its value
 Shown = Mapping[str, frozenset[str]]  # by dimension
 Counted = dict[tuple[Any, Any], Counts]
+
+# Branches of one statement: fewer round trips for the many small days, and little memory.
+_TOGETHER = 8
 
 
 class Segments:
@@ -100,7 +102,8 @@ class Segments:
         others = list(self._beside(segment, pin))
         rows: list[Any] = [REST, MINE, *others]
         found: dict[str, Counted] = {dimension.name: {} for dimension in dimensions}
-        for batch in batches(dimensions, TOGETHER):
+        for first in range(0, len(dimensions), _TOGETHER):
+            batch = dimensions[first : first + _TOGETHER]
             branches = " UNION ALL ".join(
                 template("segment_grid")
                 .replace("{shown}", VALUES.replace("{table:", f"{{table_{n}:"))
