@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any, TypeVar
 
 from releases.disclosure import Cell
@@ -37,10 +36,10 @@ MEASURES: Mapping[str, tuple[str, str]] = {
     "scroll": ("sum(p.scroll)", "sum"),
     "scrolled": ("countIf(p.scroll > 0)", "sum"),
 }
-# Branches of one statement: fewer round trips for the many small days, and little memory.
-TOGETHER = 8
 # Slices of visits taken together: some five million rows. Of events, one.
 SLICES = 4
+# Branches of one statement: fewer round trips, and little memory.
+TOGETHER = 8
 
 T = TypeVar("T")
 
@@ -65,7 +64,7 @@ def singles(tables: Scratch, least: int, most: int = 2**32) -> list[Cell]:
 
 def unions(tables: Scratch, shown: Iterable[Cell], of: Collection[str]) -> list[Cell]:
     """For each table in `of` everything that is not among the `shown` cells, as one cell
-    "(other)"; of a nested table one for each of its parent's shown values.
+    "(other)"; of a nested table one for each of the parent's values that shows any.
     """
     hidden = [d for d in tables.dimensions if d.name in of]
     if not hidden:
@@ -107,15 +106,16 @@ def paid(tables: Scratch, cells: Iterable[Cell]) -> list[Cell]:
 _PAID = ("currency", "payments", "payers", "revenue", "most_paid")
 
 
-def batches(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 _TOTAL = Dimension(TOTAL, "", "visit", "''")
-_HIDDEN = "({by}, {value}) NOT IN (SELECT by, value FROM {scratch}shown WHERE dimension = {number})"
-_PARENT_SHOWN = " AND {by} IN (SELECT value FROM {scratch}shown WHERE dimension = {parent})"
+_HIDDEN = (
+    "cell NOT IN (SELECT dimension, by, value FROM {scratch}shown)"
+    " AND (cell.1, cell.2) IN (SELECT dimension, by FROM {scratch}shown)"
+)
 
 
 def _absent(tables: Scratch) -> set[str]:
@@ -143,14 +143,12 @@ def _gathered(
     tables.command("TRUNCATE TABLE {scratch}singles")
     of_visits = [d for d in dimensions if d.level == "visit"]
     of_events = [d for d in dimensions if d.level != "visit"]
-    for group, together in ((of_visits, SLICES), (of_events, 1)):
-        for first in range(0, tables.slices, together):
-            for batch in batches(group, TOGETHER if together > 1 else 1):
-                branches = " UNION ALL ".join(_branch(tables, d, hidden) for d in batch)
-                tables.command(
-                    f"INSERT INTO {{scratch}}singles {branches}",
-                    {"from": first, "to": first + together - 1},
-                )
+    for kind, group, together in (("visits", of_visits, SLICES), ("touches", of_events, 1)):
+        for first in range(0, tables.slices if group else 0, together):
+            tables.command(
+                _statement(tables, kind, group, hidden=hidden),
+                {"from": first, "to": first + together - 1},
+            )
     names = [*(d.name for d in tables.dimensions), TOTAL]
     sums = ", ".join(f"{how}({name})" for name, (_, how) in MEASURES.items())
     limits = {"least": least, "most": most, "total": names.index(TOTAL)}
@@ -166,23 +164,27 @@ def _cell(table: str, by: str, value: str, counted: Iterable[int]) -> Cell:
     return Cell(table=table, by=by, value=value, **measures)
 
 
-def _branch(tables: Scratch, dimension: Dimension, hidden: bool) -> str:
-    """The statement that counts one dimension in a range of slices."""
+def _statement(tables: Scratch, kind: str, dimensions: Sequence[Dimension], *, hidden: bool) -> str:
+    """The statement that counts these dimensions in a range of slices."""
     numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
-    value = quoted(dimension.name) if dimension.name != TOTAL else "''"
-    parent = quoted(dimension.parent) if dimension.parent else "''"
-    restriction = "slice BETWEEN {from:UInt16} AND {to:UInt16}"
-    if hidden:
-        restriction += " AND " + _HIDDEN + (_PARENT_SHOWN if dimension.parent else "")
-    kind = "visits" if dimension.level == "visit" else "touches"
-    return (
-        template(f"single_of_{kind}")
-        .replace("{totals}", ", ".join(f"{how} AS {name}_" for name, (how, _) in MEASURES.items()))
-        .replace("{restriction}", restriction.replace("{by}", parent).replace("{value}", value))
-        .replace("{number}", str(numbers.get(dimension.name, len(numbers))))
-        .replace("{parent}", str(numbers.get(dimension.parent, 0)))
-        .replace("{keyed}", f"{parent} AS parent," if dimension.parent else "")
-        .replace("{keys}", "parent, value" if dimension.parent else "value")
-        .replace("{by}", "parent" if dimension.parent else "''")
-        .replace("{value}", f"'{OTHER}'" if hidden else value)
+    cells = ", ".join(
+        f"(toUInt16({numbers.get(d.name, len(numbers))}), {_parent(d)}, {_value(d)})"
+        for d in dimensions
     )
+    totals = ", ".join(f"{how} AS {name}_" for name, (how, _) in MEASURES.items())
+    statement = template(f"single_of_{kind}").replace("{totals}", totals)
+    if not hidden:
+        return statement.replace("{cells}", f"[{cells}]").replace("{restriction}", "1")
+    return (
+        statement.replace("cell.3 AS value", f"'{OTHER}' AS value")
+        .replace("{cells}", f"[{cells}]")
+        .replace("{restriction}", _HIDDEN)
+    )
+
+
+def _parent(dimension: Dimension) -> str:
+    return quoted(dimension.parent) if dimension.parent else "''"
+
+
+def _value(dimension: Dimension) -> str:
+    return quoted(dimension.name) if dimension.name != TOTAL else "''"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add
 from typing import NamedTuple
 
-from releases.counting import SLICES, TOGETHER, batches
+from releases.counting import SLICES, batches
 from releases.disclosure import Cell
 from releases.scratch import Scratch, quoted, template
 from releases.tables import OTHER, Dimension, crossed
@@ -19,6 +19,8 @@ from releases.tables import OTHER, Dimension, crossed
 # all codes fit into a byte.
 _MOST_VALUES = 100
 _MOST_PARENTS = 100
+# Crosses counted in one statement: fewer take longer, more take memory.
+_TOGETHER = 16
 
 
 class Counts(NamedTuple):
@@ -43,6 +45,7 @@ class Cross(NamedTuple):
 
 
 Code = int
+Dimensions = tuple[Dimension, Dimension]
 # The (parent, value) of each code, from 0.
 Values = Sequence[tuple[str, str]]
 Codes = Mapping[str, Values]
@@ -67,19 +70,26 @@ def coded(dimensions: Sequence[Dimension], shown: Iterable[Cell]) -> Codes:
 
 
 def crosses(tables: Scratch, codes: Codes) -> Iterator[Cross]:
-    """Every declared cross of two dimensions with at least two values that have a code."""
+    """Every declared cross of two dimensions with at least two values that have a code; a parent's
+    before those of what is nested in it.
+    """
     pairs = list(_pairs(tables.dimensions, codes))
     if not pairs:
         return
     numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
     _make(tables, codes, {d.name for pair in pairs for d in pair}, pairs, numbers)
-    for batch in batches(pairs, TOGETHER):
-        found = _counted(tables, batch, numbers)
-        for number, (first, second) in enumerate(batch):
-            yield Cross(first, second, found[number])
+    by_source: dict[str, list[Dimensions]] = {}
+    for pair in pairs:
+        by_source.setdefault(_source(pair, numbers), []).append(pair)
+    for source, of_source in by_source.items():
+        for batch in batches(of_source, _TOGETHER):
+            for (first, second), cells in zip(
+                batch, _counted(tables, source, batch, numbers), strict=True
+            ):
+                yield Cross(first, second, cells)
 
 
-def _pairs(dimensions: Sequence[Dimension], codes: Codes) -> Iterator[tuple[Dimension, Dimension]]:
+def _pairs(dimensions: Sequence[Dimension], codes: Codes) -> Iterator[Dimensions]:
     told = [d for d in dimensions if sum(value != OTHER for _, value in codes[d.name]) > 1]
     place = {d.name: n for n, d in enumerate(told)}
     for first in told:
@@ -93,7 +103,7 @@ def _make(
     tables: Scratch,
     codes: Codes,
     names: set[str],
-    pairs: Sequence[tuple[Dimension, Dimension]],
+    pairs: Sequence[Dimensions],
     numbers: Mapping[str, int],
 ) -> None:
     """The tables of codes that these crosses are counted in."""
@@ -151,7 +161,6 @@ def _key(dimension: Dimension, parent: str, value: str) -> str:
 _LIST = (
     "(SELECT groupArray((key, code)) FROM {scratch}codes WHERE dimension = {number}) AS l{number}"
 )
-_RANGE = "(SELECT * FROM {scratch}{name} WHERE {restriction})"
 
 
 def _list(number: int) -> str:
@@ -172,32 +181,31 @@ def _code(dimension: Dimension, number: int) -> str:
 
 
 def _counted(
-    tables: Scratch,
-    batch: Sequence[tuple[Dimension, Dimension]],
-    numbers: Mapping[str, int],
-) -> list[dict[tuple[int, int], Counts]]:
+    tables: Scratch, source: str, batch: Sequence[Dimensions], numbers: Mapping[str, int]
+) -> list[dict[tuple[Code, Code], Counts]]:
     """For each pair of dimensions the figures of each pair of codes."""
-    branches = " UNION ALL ".join(
-        template("cross")
-        .replace("{source}", _source(first, second, numbers))
-        .replace("{number}", str(n))
-        .replace("{first}", f"c{numbers[first.name]}")
-        .replace("{second}", f"c{numbers[second.name]}")
-        .replace("{restriction}", "slice BETWEEN {from:UInt16} AND {to:UInt16}")
+    cells = ", ".join(
+        f"toUInt32({n << 16} + c{numbers[first.name]} * 256 + c{numbers[second.name]})"
         for n, (first, second) in enumerate(batch)
     )
-    found: list[dict[tuple[int, int], Counts]] = [{} for _ in batch]
-    for slice_ in range(0, tables.slices, SLICES):
-        for row in tables.query(branches, {"from": slice_, "to": slice_ + SLICES - 1}):
-            cells, key, counts = found[row[0]], (row[1], row[2]), Counts(*row[3:])
-            before = cells.get(key)
-            cells[key] = counts if before is None else Counts(*map(add, before, counts))
+    kind = "cross_of_events" if source == _EVENTS else "cross"
+    statement = template(kind).replace("{source}", source).replace("{cells}", f"[{cells}]")
+    together = 1 if source == _EVENTS else SLICES
+    found: list[dict[tuple[Code, Code], Counts]] = [{} for _ in batch]
+    for slice_ in range(0, tables.slices, together):
+        for row in tables.query(statement, {"from": slice_, "to": slice_ + together - 1}):
+            pairs, pair, counts = found[row[0]], (row[1], row[2]), Counts(*row[3:])
+            before = pairs.get(pair)
+            pairs[pair] = counts if before is None else Counts(*map(add, before, counts))
     return found
 
 
-def _source(first: Dimension, second: Dimension, numbers: Mapping[str, int]) -> str:
-    of_events = [d for d in (first, second) if d.level == "event"]
+def _source(pair: Dimensions, numbers: Mapping[str, int]) -> str:
+    """The table in which two dimensions can be crossed."""
+    of_events = [d for d in pair if d.level == "event"]
     if len(of_events) == 2:
-        return template("cross_of_events")
-    name = f"coded_within_{numbers[of_events[0].name]}" if of_events else "coded_visits"
-    return _RANGE.replace("{name}", name)
+        return _EVENTS
+    return f"coded_within_{numbers[of_events[0].name]}" if of_events else "coded_visits"
+
+
+_EVENTS = "coded_events"

@@ -1,13 +1,17 @@
--- What happened of each pair of codes in each visit.
+-- Crosses of two dimensions of events: what happened of each pair of codes in each visit, then in all.
+SELECT
+    intDiv(cell, 65536) AS number, intDiv(cell, 256) % 256 AS first, cell % 256 AS second,
+    countIf(linked AND NOT several) + uniqExactIf(person, several) AS visitors,
+    countIf(linked) AS visits, sum(views) AS pageviews, sum(v.events) AS happenings,
+    sumIf(v.events, NOT linked) AS unlinked
+FROM
 (
     SELECT
-        {first}, {second}, linked, any(c.several) AS several, any(c.person) AS person,
-        sum(c.is_view) AS views, count() AS events
+        cell, linked, any(c.several) AS several, any(c.person) AS person, sum(c.is_view) AS views,
+        count() AS events
     FROM {scratch}coded_events AS c
-    WHERE linked AND {restriction}
-    GROUP BY visit, linked, {first}, {second}
-    UNION ALL
-    SELECT {first}, {second}, linked, several, person, is_view, 1
-    FROM {scratch}coded_events
-    WHERE NOT linked AND {restriction}
-)
+    ARRAY JOIN {cells} AS cell
+    WHERE slice BETWEEN {from:UInt16} AND {to:UInt16}
+    GROUP BY cell, visit, linked
+) AS v
+GROUP BY cell
