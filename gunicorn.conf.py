@@ -4,6 +4,11 @@ import contextlib
 import ctypes
 import os
 import signal
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # wherever gunicorn was called
+# Makes, in the master, the memory that all its processes share.
+import ingest.limits  # noqa: E402, F401
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     NOT_JSON = "not_json"
     UNKNOWN_SITE = "unknown_site"
     UNSUPPORTED_MEDIA = "unsupported_media"
+    RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
 
 
@@ -98,6 +99,8 @@ REFUSALS = {
     Reason.NOT_JSON: "the body, or an event in it, is not JSON (RFC 8259) in UTF-8",
     Reason.UNKNOWN_SITE: "no site has this write key or domain",
     Reason.UNSUPPORTED_MEDIA: "neither `application/json` nor `text/plain`, plain or in gzip",
+    Reason.RATE_LIMITED: "more events than one network or one site may send "
+    "(`DISCREET_SENDER_LIMIT`, `DISCREET_SITE_LIMIT`): send it again later",
     Reason.UNAVAILABLE: "nothing can be stored at the moment: send it again later",
 }
 

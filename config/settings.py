@@ -168,6 +168,20 @@ TABLE: tuple[Setting, ...] = (
         "past it the collector answers 503 with `Retry-After`: a full disk would hurt more",
     ),
     Setting(
+        "sender_limit",
+        "2000",
+        "events/s",
+        _whole(0, 10**9),
+        "what one network (an IPv4 /24, an IPv6 /48) may send over ten seconds on average; past it 429 with `Retry-After`. Far above a phone network that shares one, or a site's own server; behind a proxy that `DISCREET_TRUSTED_PROXIES` does not count everybody is one network. `0`: no limit",
+    ),
+    Setting(
+        "site_limit",
+        "50000",
+        "events/s",
+        _whole(0, 10**9),
+        "likewise what one site may receive on each node: a write key is public, and one site's flood must not use up what all share. `0`: no limit",
+    ),
+    Setting(
         "public_url",
         "",
         "origin",
@@ -221,6 +235,8 @@ class Settings:
     late_days: int
     spool_fsync: str
     spool_max_bytes: int
+    sender_limit: int
+    site_limit: int
     public_url: str
     metrics_token_file: str
     require_browser: str

@@ -22,6 +22,7 @@ _FIRST = 64
 _SLOTS = 1 << 16
 _PROBES = 8
 SIZE = _FIRST + _SLOTS * _SLOT.size
+_BURST_SECONDS = 10  # over which a limit holds on average
 
 # Made where this module is first imported: in gunicorn's master, by gunicorn.conf.py.
 SHARED = mmap.mmap(-1, SIZE)
@@ -35,12 +36,38 @@ class Limit:
     burst: float
 
 
+NONE = Limit(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one sender, and of one site."""
+
+    sender: Limit
+    site: Limit
+
+    @classmethod
+    def of(cls, sender: float, site: float) -> Limits:
+        """Rates, in events a second, that hold over ten seconds on average."""
+        return cls(*(Limit(rate, rate * _BURST_SECONDS) for rate in (sender, site)))
+
+
 class Limiter:
     """Buckets in a piece of memory of `SIZE` bytes. `clock` gives seconds, the same everywhere."""
 
     def __init__(self, memory: mmap.mmap = SHARED, clock: Callable[[], float] = time.monotonic):
         self._memory = memory
         self._clock = clock
+
+    def wait(self, prefix: bytes | None, site: int | None, events: int, limits: Limits) -> float:
+        """Takes the events from the buckets of their sender and their site, where known.
+
+        0 where both have room, else the seconds until they might. The sender's comes first: what it
+        is refused costs the site nothing.
+        """
+        if prefix is not None and (seconds := self.of_sender(prefix, events, limits.sender)):
+            return seconds
+        return self.of_site(site, events, limits.site) if site is not None else 0.0
 
     def of_site(self, site: int, events: int, limit: Limit) -> float:
         """Takes the events from the site's bucket, as `_take` says."""

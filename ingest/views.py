@@ -27,12 +27,14 @@ from werkzeug.datastructures import Authorization
 from anonymize.agent import Agents
 from anonymize.event import Accepted, Dropped, Outcome, RawRequest, Reason, Rejected
 from anonymize.geo import Geo
+from anonymize.ip import truncated
 from anonymize.keys import Keys
 from control.objections import Objections
 from control.sites import Site, Sites
 from ingest import body, plausible, segment
 from ingest.collector import Collector, Sink
 from ingest.final_days import RecentFinalDays
+from ingest.limits import Limiter, Limits
 from ingest.wire import EXPLANATIONS, Item, Malformed
 from spool.writer import SpoolFull
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 _ALLOWED = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "X-Plausible-Dropped, X-Discreet-Reason",
+    "Access-Control-Expose-Headers": "X-Plausible-Dropped, X-Discreet-Reason, Retry-After",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": "no-store",
@@ -67,6 +69,10 @@ _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in H
 log = structlog.get_logger()
 
 
+def _nobody(reason: Reason) -> None:
+    """Is told of nothing."""
+
+
 class Services(Protocol):
     """What the endpoints work with."""
 
@@ -84,6 +90,8 @@ class Services(Protocol):
     def agents(self) -> Agents: ...
     @property
     def late(self) -> timedelta: ...
+    @property
+    def limits(self) -> Limits: ...
     @property
     def public_host(self) -> str:
         """The host of the public origin, '' where none is set."""
@@ -112,9 +120,21 @@ class _Refusal(Exception):
         self.pointer = pointer
 
 
+class _Later(Exception):
+    """Nothing of the request can be taken now; `seconds` says when it may come again."""
+
+    def __init__(self, reason: Reason, seconds: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.seconds = seconds
+
+
 class _Endpoints:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, postponed: Callable[[Reason], None]) -> None:
         self._sites = services.sites
+        self._limits = services.limits
+        self._limiter = Limiter()
+        self._postponed = postponed
         self._host = services.public_host
         self._collector = Collector(
             services.spool,
@@ -141,6 +161,7 @@ class _Endpoints:
         if site is None:
             pointer = parcel.domain_pointer
             raise _Refusal(400, Reason.UNKNOWN_SITE, pointer, "no site has this domain")
+        self._admit(environ, site, 1)
         item = parcel.item(_raw_request(environ, now, keyed=False))
         [outcome] = self._collector.collect(site, [item], now, counted=now)
         return _plausible_answer(outcome)
@@ -165,22 +186,35 @@ class _Endpoints:
                     refusal = _Refusal(status, error.reason, error.pointer, str(error))
                 except _Refusal as error:
                     refusal = error
+                self._admit(environ, None, 1)
                 # A refusal stays one when it cannot be counted: sending it again would not help.
                 with contextlib.suppress(SpoolFull, OSError):
                     self._collector.refused(self._stated_site(environ), refusal.reason, now)
                 return _refused(refusal.status, refusal.reason, refusal.pointer, str(refusal))
+            except _Later as error:
+                later = error
             except SpoolFull as full:
-                return _unavailable(full.retry_after)
+                later = _Later(Reason.UNAVAILABLE, full.retry_after)
             except (OSError, SQLAlchemyError):
                 log.error("cannot accept events", exc_info=True)
-                return _unavailable(_RETRY_AFTER)
+                later = _Later(Reason.UNAVAILABLE, _RETRY_AFTER)
+            self._postponed(later.reason)
+            return _come_again(later)
 
         return answer
+
+    def _admit(self, environ: WSGIEnvironment, site: Site | None, events: int) -> None:
+        """Raises `_Later` where the sender, or the site, has used up what it may send."""
+        sender = truncated(environ.get("REMOTE_ADDR"))
+        number = site.id if site else None
+        if seconds := self._limiter.wait(sender, number, max(1, events), self._limits):
+            raise _Later(Reason.RATE_LIMITED, seconds)
 
     def _segment(self, parcel: segment.Parcel, environ: WSGIEnvironment, now: datetime) -> Answer:
         site = self._sites.by_write_key(_basic_user(environ) or parcel.write_key or "")
         if site is None:
             raise _Refusal(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY)
+        self._admit(environ, site, len(parcel.events))
         items = parcel.items(_raw_request(environ, now, keyed=True))
         return _json(_report(items, self._collector.collect(site, items, now, counted=now)), 200)
 
@@ -190,12 +224,15 @@ class _Endpoints:
         return self._sites.by_write_key(user) if user else None
 
 
-def init(app: Flask, services: Services) -> Blueprint:
+def init(
+    app: Flask, services: Services, postponed: Callable[[Reason], None] = _nobody
+) -> Blueprint:
     """Gives the application every collecting endpoint, and returns their routes.
 
-    They take posts from other origins: no CSRF check may apply to these.
+    `postponed` is told of every request that was sent away to come again: no tally counts it, since
+    its events are not lost. They take posts from other origins: no CSRF check may apply to these.
     """
-    endpoints = _Endpoints(services)
+    endpoints = _Endpoints(services, postponed)
     views: dict[str, _View] = {
         "/v1/batch": endpoints.batch,
         "/v1/b": endpoints.batch,
@@ -307,11 +344,12 @@ def _refused(status: int, reason: Reason, pointer: str, error: str) -> Answer:
     return _json(told, status, {"X-Discreet-Reason": reason.value})
 
 
-def _unavailable(retry_after: float) -> Answer:
-    reason = Reason.UNAVAILABLE
-    told = {"error": EXPLANATIONS[reason], "reason": reason, "pointer": ""}
-    later = str(max(1, math.ceil(retry_after)))
-    return _json(told, 503, {"X-Discreet-Reason": reason.value, "Retry-After": later})
+def _come_again(later: _Later) -> Answer:
+    reason = later.reason
+    told = {"error": EXPLANATIONS[reason].replace("`", ""), "reason": reason, "pointer": ""}
+    seconds = str(max(1, math.ceil(later.seconds)))
+    headers = {"X-Discreet-Reason": reason.value, "Retry-After": seconds}
+    return _json(told, 429 if reason is Reason.RATE_LIMITED else 503, headers)
 
 
 def _json(answer: object, status: int, headers: dict[str, str] = {}) -> Answer:  # noqa: B006  read

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import Blueprint, Response, request
 
-from anonymize.event import DROPS, REFUSALS, REJECTIONS
+from anonymize.event import DROPS, REFUSALS, REJECTIONS, Reason
 from operate.heartbeat import last_beat
 from spool import reader
 from spool.tally import Tally
@@ -160,6 +160,10 @@ class Metrics:
     def appended(self, rows: int, tallies: Sequence[Tally]) -> None:
         """The spool has kept rows and tallies."""
         self._add([(_ACCEPTED_AT, rows)] + [(_LOST_AT[t.reason], t.n) for t in tallies])
+
+    def postponed(self, reason: Reason) -> None:
+        """A request was sent away to come again."""
+        self._add([(_LOST_AT[reason], 1)])
 
     def inserted(self, attempt: Attempt) -> None:
         """The loader has made an insert."""

@@ -16,6 +16,7 @@ from anonymize.keys import KeyStore
 from config.settings import Settings
 from control.database import open_control
 from control.sites import Sites
+from ingest.limits import Limits
 from operate.metrics import Metrics
 from releases.job import ReleaseJob
 from releases.reading import Reading
@@ -48,6 +49,10 @@ class Services:
     @property
     def late(self) -> timedelta:
         return timedelta(days=self.settings.late_days)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits.of(self.settings.sender_limit, self.settings.site_limit)
 
     @property
     def public_host(self) -> str:

@@ -63,6 +63,9 @@ class Service:
             "DISCREET_HOME": str(home),
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "2",
+            # Everything here comes from one address, as fast as it can.
+            "DISCREET_SENDER_LIMIT": "0",
+            "DISCREET_SITE_LIMIT": "0",
             **settings,
         }
         self.settings = load({k: v for k, v in self.env.items() if k.startswith("DISCREET_")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,12 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from anonymize.agent import Agents
+from anonymize.event import Reason
 from anonymize.geo import NoGeography
 from anonymize.keys import KeyStore
 from control.database import open_control
 from control.sites import Site, Sites
+from ingest.limits import NONE, Limits
 from ingest.views import init
 from spool.writer import Spool
 
@@ -22,6 +25,9 @@ CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/142.0.0.0 Safari/537.36"
 )
+
+
+UNLIMITED = Limits(NONE, NONE)
 
 
 @dataclass
@@ -37,11 +43,12 @@ class World:
     geo: NoGeography
     agents: Agents
     late: timedelta = timedelta(days=7)
+    limits: Limits = UNLIMITED
     public_host: str = ""
 
-    def app(self) -> Flask:
+    def app(self, postponed: Callable[[Reason], None] = lambda _: None) -> Flask:
         app = Flask("ingest")
-        init(app, self)
+        init(app, self, postponed)
         return app
 
     def lines(self, kind: str) -> list[dict]:
