@@ -64,12 +64,17 @@ class Beside:
         """The names of events that are shown."""
         return self.values("event")
 
-    def values(self, table: str, by: str = "", version: int | None = None) -> set[str]:
-        """The values that a version shows of a table; of the day's release unless told."""
-        rows = self.tables.query(
-            VALUES, {"table": table, "by": by, "version": version or self.version}
-        )
+    def values(self, table: str, by: str = "") -> set[str]:
+        """The values that the release shows of a table."""
+        rows = self.tables.query(VALUES, {"table": table, "by": by, "version": self.version})
         return {str(value) for (value,) in rows} - {OTHER}
+
+    def earlier(self, version: int) -> dict[str, frozenset[str]]:
+        """The values that another version of the day shows, by table."""
+        found: dict[str, set[str]] = {}
+        for table, value in self.tables.query(template("declared_version"), {"version": version}):
+            found.setdefault(str(table), set()).add(str(value))
+        return {table: frozenset(values) for table, values in found.items()}
 
     def figures(self, condition: str, parameters: Mapping[str, Any]) -> Figures:
         """What happened where a condition over touches holds."""

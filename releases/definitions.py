@@ -85,15 +85,18 @@ class _Day:
 
     def recall(self, definition: Definition, version: int) -> None:
         """Takes what an earlier version shows for known."""
+        shown = self._day.earlier(version)
         match definition:
             case Goal():
-                if self._day.values("goal", version=version):
+                if shown:
                     self._reached.note_goal(definition)
             case Funnel():
-                steps = self._day.values(_table(definition), version=version)
-                self._reached.note_funnel(definition, len(steps))
+                self._reached.note_funnel(definition, len(shown.get(_table(definition), ())))
             case Segment():
-                self._segments.note(definition, _suffix(definition), version)
+                suffix = _suffix(definition)
+                self._segments.note(
+                    definition, {table.removesuffix(suffix): shown[table] for table in shown}
+                )
 
     def shown(self, definition: Definition) -> list[Published]:
         if not self._day.open:

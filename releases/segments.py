@@ -34,12 +34,9 @@ class Segments:
         # By dimension the columns that each segment shows.
         self._shown: dict[Segment, Shown] = {}
 
-    def note(self, segment: Segment, suffix: str, version: int) -> None:
+    def note(self, segment: Segment, shown: Shown) -> None:
         """Takes what an earlier version shows for shown."""
-        self._shown[segment] = {
-            d.name: frozenset(self._day.values(d.name + suffix, version=version))
-            for d in self.dimensions(segment)
-        }
+        self._shown[segment] = shown
 
     def segment(self, segment: Segment, suffix: str) -> list[Published]:
         """Its cells; the tables' names are those of dimensions with the suffix."""

@@ -586,3 +586,30 @@ def test_a_segment_is_of_dimensions_that_others_are_crossed_with(text, words):
 def test_a_segments_filters_are_written_as_they_are_read():
     texts = ["visit:utm_campaign=a=b", "visit:country=BE"]
     assert definitions.written(segment("a", definitions.filters(reversed(texts)))) == texts
+
+
+def test_allowed_properties_are_dimensions_and_a_goals_money_is_no_one_persons(world, made):
+    """Of each event the sum of the currency of most payments; not where one made up half of it."""
+    world.sites.set(world.site, properties=["plan"])
+    site = world.sites.all()[0]
+    plans = {"props": {"plan": "pro", "other": "x"}, "country": "BE"}
+    bought = {"basis": "consent", "revenue": "10.0000", "currency": "EUR"}
+    rows = [view(n, "/", "Purchase", **bought, **plans) for n in range(1, 31)]
+    rows += [view(n, "/", "Gift", **bought) for n in range(101, 131)]
+    rows += [view(100, "/", "Gift", **bought | {"revenue": "900.0000"}, country="DK")]
+    world.load(rows + [view(n, "/", country="DK") for n in range(201, 241)])
+    world.now = FINAL
+    world.run()
+    reading = Reading(world.store, world.control)
+
+    def found(table, keys):
+        ask = Ask(table, DAY, DAY, keys, measures=("visitors", "events", "revenue", "currency"))
+        return {row.key: row.figures for row in reading.find(site, ask).rows}
+
+    assert found("props:plan", ("value",))["pro",].visitors == 30
+    assert found("props:plan|country", ("by", "value"))["BE", "pro"].events == 30
+    assert found("props:other", ("value",)) == {}
+    paid = found("event", ("value",))
+    assert (paid["Purchase",].revenue, paid["Purchase",].currency) == (300, "EUR")
+    assert paid["Gift",].events == 30
+    assert paid["Gift",].revenue is None
