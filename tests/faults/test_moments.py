@@ -16,10 +16,9 @@ from tests.faults.moments import kinds, suffer
 EMBEDDED = (
     "a web process killed",
     "gunicorn's master killed",
-    "the worker killed",
     "the disk full",
     "the clock jumping",
-    "torn segments",  # everything killed
+    "torn segments",  # web and worker killed
     "a corrupt segment",
 )
 SERVER = ("the store killed", "the store: forgotten", "the store: cut", "the store: sign-in")
