@@ -40,7 +40,7 @@ run: setup  ## the service, empty
 	@$(FLASK) serve
 
 test: setup .venv/.installed-dev  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 attack: setup .venv/.installed-dev  ## attackers on what is published, with a report; a quarter hour
 	@$(BIN)/python -m tests.attackers
