@@ -4,7 +4,7 @@ import random
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from itertools import combinations
+from itertools import combinations, permutations
 
 import msgspec
 import pytest
@@ -26,7 +26,7 @@ from releases.scratch import scratch
 from releases.segments import Segments
 from store.clickhouse import hosting
 from store.migrate import migrate
-from tests.releases import oracle_declared
+from tests.releases import oracle, oracle_declared
 from tests.releases.audit import narrow
 from tests.releases.traffic import NAMES, PAGES, PAUSES, days_around, local_day
 from tests.releases.world import KEY, World
@@ -532,6 +532,66 @@ def test_a_step_that_is_not_shown_by_itself_is_not_shown_in_a_funnel(world):
     )  # fmt: skip
     assert found["funnel:1"] == {"1": (100, None)}
     assert found["funnel:2"] == {"1": (100, None), "2": (30, None)}
+
+
+DECLARED = [
+    goal("a", prefix="/blog"), goal("b", prefix="/blog/one"), goal("c", prefix="/shop"),
+    goal("d", prefix="/"), goal("e", prefix="/blog/one/1"),
+    funnel("f", ["/blog", "/shop"]), funnel("g", ["/blog", "pageview", "/shop"]),
+    funnel("h", ["pageview"] * 4), funnel("i", ["pageview", "signup", "/blog/one"]),
+    funnel("j", ["/blog/one", "/shop/shoes"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whoever_subtracts_all_that_is_shown_finds_nobody_or_enough(world, seed):
+    """Sets of people that lie within one another, and hidden pages that only some paths contain."""
+    chance = random.Random(seed)
+    rows = busier(days_around(1, DAY, ZONE, seed, 120), ZONE)
+    rows = [
+        row | {"page": row["page"].rstrip("/") + chance.choice(["", "", "/1", "/1/2", "/3"])}
+        for row in rows
+        if row["name"] == "pageview" or row["basis"] != "none"
+    ]
+    wanted = chance.sample(DECLARED, len(DECLARED))
+    found = shown(world, rows, *wanted)
+    counted = oracle_declared.events(rows, DAY)
+    pages = defaultdict(list)
+    for row in counted:
+        pages[row["page"]].append(row)
+    big = {page for page, own in pages.items() if len({r["visitor"] for r in own}) > 8}
+
+    steps = [[]] + [[each.prefix] for each in wanted if each.name in found.get("goal", {})]
+    for number, each in enumerate(wanted, 1):
+        taken = range(1, len(found.get(f"funnel:{number}", {})) + 1)
+        steps += [[str(step) for step in each.steps[:n]] for n in taken]
+    sets = [
+        Reach(tuple(Act("path" if s.startswith("/") else "event", s) for s in taken), number)
+        for taken in steps
+        for number in [oracle_declared.funnel(rows, DAY, taken)[-1] if taken else
+                       len({row["visitor"] for row in counted if oracle.linked(row)})]
+    ]  # fmt: skip
+    sets += [Reach((Act("page", p),), people(pages[p])) for p in big if p]
+    for one, other in permutations(sets, 2):
+        declared_ones = {one, other} & set(sets[1 : len(steps)])
+        if one.within(other) and declared_ones:
+            assert other.visitors - one.visitors in (0, *range(K, 10**6)), (one, other)
+
+    paths = {taken[0] for taken in steps if len(taken) == 1 and taken[0].startswith("/")}
+    atoms = defaultdict(list)
+    for page in pages.keys() - big:
+        atoms[frozenset(p for p in paths if oracle_declared.under(page, p))] += pages[page]
+    if paths:
+        assert len(steps) > 2
+        assert all(people(own) + lone(own) // 10 >= K for own in atoms.values())
+
+
+def people(rows):
+    return len({row["visitor"] for row in rows if oracle.linked(row)})
+
+
+def lone(rows):
+    return sum(not oracle.linked(row) for row in rows)
 
 
 BELGIAN_MOBILES = segment("A", [("country", "BE"), ("device", "Mobile")])
