@@ -112,10 +112,13 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 _TOTAL = Dimension(TOTAL, "", "visit", "''")
-_HIDDEN = (
-    "cell NOT IN (SELECT dimension, by, value FROM {scratch}shown)"
-    " AND (cell.1, cell.2) IN (SELECT dimension, by FROM {scratch}shown)"
-)
+# A table shows or hides its values within each of its parent's, if it has one.
+_HIDDEN = {
+    "visits": "cell NOT IN (SELECT dimension, by, value FROM {scratch}shown)"
+    " AND (cell.1, cell.2) IN (SELECT dimension, by FROM {scratch}shown)",
+    "touches": "cell NOT IN (SELECT dimension, value FROM {scratch}shown)"
+    " AND cell.1 IN (SELECT dimension FROM {scratch}shown)",
+}
 
 
 def _absent(tables: Scratch) -> set[str]:
@@ -168,23 +171,23 @@ def _statement(tables: Scratch, kind: str, dimensions: Sequence[Dimension], *, h
     """The statement that counts these dimensions in a range of slices."""
     numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
     cells = ", ".join(
-        f"(toUInt16({numbers.get(d.name, len(numbers))}), {_parent(d)}, {_value(d)})"
+        f"(toUInt16({numbers.get(d.name, len(numbers))}), {', '.join(_keys(d))})"
         for d in dimensions
     )
-    totals = ", ".join(f"{how} AS {name}_" for name, (how, _) in MEASURES.items())
-    statement = template(f"single_of_{kind}").replace("{totals}", totals)
-    if not hidden:
-        return statement.replace("{cells}", f"[{cells}]").replace("{restriction}", "1")
-    return (
-        statement.replace("cell.3 AS value", f"'{OTHER}' AS value")
-        .replace("{cells}", f"[{cells}]")
-        .replace("{restriction}", _HIDDEN)
-    )
+    statement = template(f"single_of_{kind}").replace("{totals}", _TOTALS)
+    restriction = "1"
+    if hidden:
+        last = "cell.3" if kind == "visits" else "cell.2"
+        statement = statement.replace(f"{last} AS value", f"'{OTHER}' AS value")
+        restriction = _HIDDEN[kind]
+    return statement.replace("{cells}", f"[{cells}]").replace("{restriction}", restriction)
 
 
-def _parent(dimension: Dimension) -> str:
-    return quoted(dimension.parent) if dimension.parent else "''"
+_TOTALS = ", ".join(f"{how} AS {name}_" for name, (how, _) in MEASURES.items())
 
 
-def _value(dimension: Dimension) -> str:
-    return quoted(dimension.name) if dimension.name != TOTAL else "''"
+def _keys(dimension: Dimension) -> list[str]:
+    """Its parent's column, where there can be one, and its own."""
+    parent = [quoted(dimension.parent) if dimension.parent else "''"]
+    value = quoted(dimension.name) if dimension.name != TOTAL else "''"
+    return [*(parent if dimension.level == "visit" else []), value]

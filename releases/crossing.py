@@ -46,6 +46,7 @@ class Cross(NamedTuple):
 
 Code = int
 Dimensions = tuple[Dimension, Dimension]
+Pair = tuple[Code, Code]
 # The (parent, value) of each code, from 0.
 Values = Sequence[tuple[str, str]]
 Codes = Mapping[str, Values]
@@ -182,21 +183,35 @@ def _code(dimension: Dimension, number: int) -> str:
 
 def _counted(
     tables: Scratch, source: str, batch: Sequence[Dimensions], numbers: Mapping[str, int]
-) -> list[dict[tuple[Code, Code], Counts]]:
+) -> list[dict[Pair, Counts]]:
     """For each pair of dimensions the figures of each pair of codes."""
-    cells = ", ".join(
-        f"toUInt32({n << 16} + c{numbers[first.name]} * 256 + c{numbers[second.name]})"
-        for n, (first, second) in enumerate(batch)
+    columns = list(dict.fromkeys(f"c{numbers[d.name]}" for pair in batch for d in pair))
+    # Events of one visit belong together; visits, and what is within them, are a row each.
+    of_events = source == _EVENTS
+    visit, together = ("visit, ", 1) if of_events else ("", SLICES)
+    pairs = [tuple(f"c{numbers[d.name]}" for d in pair) for pair in batch]
+    statement = (
+        template("cross_of_events" if of_events else "cross")
+        .replace("{source}", source)
+        .replace("{columns}", ", ".join(columns))
+        .replace("{pairs}", ", ".join(f"({visit}{', '.join(pair)})" for pair in pairs))
     )
-    kind = "cross_of_events" if source == _EVENTS else "cross"
-    statement = template(kind).replace("{source}", source).replace("{cells}", f"[{cells}]")
-    together = 1 if source == _EVENTS else SLICES
-    found: list[dict[tuple[Code, Code], Counts]] = [{} for _ in batch]
+    found: list[dict[Pair, Counts]] = [{} for _ in batch]
+    # Of each row the columns that it is not merged over, as GROUPING() tells: the last is bit 0.
+    place = {
+        sum(1 << len(columns) - 1 - n for n, name in enumerate(columns) if name not in pair): (
+            cells, 1 + columns.index(pair[0]), 1 + columns.index(pair[1])
+        )
+        for pair, cells in zip(pairs, found, strict=True)
+    }  # fmt: skip
     for slice_ in range(0, tables.slices, together):
         for row in tables.query(statement, {"from": slice_, "to": slice_ + together - 1}):
-            pairs, pair, counts = found[row[0]], (row[1], row[2]), Counts(*row[3:])
-            before = pairs.get(pair)
-            pairs[pair] = counts if before is None else Counts(*map(add, before, counts))
+            cells, first, second = place[row[0]]
+            counts = Counts(*row[-len(Counts._fields) :])
+            before = cells.get((row[first], row[second]))
+            cells[row[first], row[second]] = (
+                counts if before is None else Counts(*map(add, before, counts))
+            )
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from releases import counting, crossing
@@ -235,11 +236,11 @@ def _oriented(
     """The figures of a shown cell: of D by F, and where both are filterable of F by D."""
     first, second = counted.first, counted.second
     one, other = codes[first.name][pair[0]][1], codes[second.name][pair[1]][1]
-    counts = counted.cells[pair]
-    yield _publish(f"{first.name}|{second.name}", one, other, counts, threshold, state, apart=apart)
-    if crossed(second, first):
-        table = f"{second.name}|{first.name}"
-        yield _publish(table, other, one, counts, threshold, state, apart=apart)
+    table = f"{first.name}|{second.name}"
+    cell = _publish(table, one, other, counted.cells[pair], threshold, state, apart=apart)
+    yield cell
+    if crossed(second, first):  # the threshold is the same
+        yield replace(cell, table=f"{second.name}|{first.name}", by=one, value=other)
 
 
 def _publish(

@@ -1,17 +1,24 @@
 -- Dimensions of visits: what each person did in each of their values, then what all of them did.
--- A visitor of one visit needs no gathering. One statement for all dimensions: to plan one for each
+-- A visitor of one visit needs no gathering, and events without a pseudonym are nobody's. One statement for all dimensions: to plan one for each
 -- would take longer than a small day itself.
 INSERT INTO {scratch}singles
 SELECT dimension, by, value, {totals}
 FROM
 (
     SELECT
-        cell.1 AS dimension, cell.2 AS by, cell.3 AS value, linked, toUInt64(linked) AS visits,
+        cell.1 AS dimension, cell.2 AS by, cell.3 AS value, linked, toUInt64(1) AS visits,
         toUInt64(views) AS views, toUInt64(events) AS events,
-        toUInt64(linked AND events = 1) AS bounces, toUInt64(seconds) AS seconds, engagement, scroll
+        toUInt64(events = 1) AS bounces, toUInt64(seconds) AS seconds, engagement, scroll
     FROM {scratch}visits
     ARRAY JOIN {cells} AS cell
-    WHERE NOT several AND events > 0 AND slice BETWEEN {from:UInt16} AND {to:UInt16} AND {restriction}
+    WHERE linked AND NOT several AND events > 0 AND slice BETWEEN {from:UInt16} AND {to:UInt16} AND {restriction}
+    UNION ALL
+    SELECT
+        cell.1 AS dimension, cell.2 AS by, cell.3 AS value, 0, 0, sum(v.views), sum(v.events), 0, 0, 0, 0
+    FROM {scratch}visits AS v
+    ARRAY JOIN {cells} AS cell
+    WHERE NOT v.linked AND slice BETWEEN {from:UInt16} AND {to:UInt16} AND {restriction}
+    GROUP BY dimension, by, value
     UNION ALL
     SELECT
         cell.1 AS dimension, cell.2 AS by, cell.3 AS value, 1, countIf(v.events > 0), sum(v.views),
