@@ -48,14 +48,14 @@ def singles(tables: Scratch, least: int, most: int = 2**32) -> list[Cell]:
     """The total, and every table of one dimension: the values that stand for `least` persons, and
     of these not more than the `most` largest.
     """
-    absent = _absent(tables)
-    counted = [_TOTAL, *(d for d in tables.dimensions if d.name not in absent)]
+    constant = _constant(tables)
+    counted = [_TOTAL, *(d for d in tables.dimensions if d.name not in constant)]
     found = _gathered(tables, counted, least=least, most=most)
     for dimension in tables.dimensions:
-        if dimension.name in absent:
+        if dimension.name in constant:
             above = dimension.parent or TOTAL
             found += [
-                replace(cell, table=dimension.name, by=cell.value, value="")
+                replace(cell, table=dimension.name, by=cell.value, value=constant[dimension.name])
                 for cell in found
                 if cell.table == above
             ]
@@ -121,18 +121,24 @@ _HIDDEN = {
 }
 
 
-def _absent(tables: Scratch) -> set[str]:
-    """Dimensions of which the whole day knows no value: their one cell is their parent's."""
-    absent: set[str] = set()
+def _constant(tables: Scratch) -> dict[str, str]:
+    """Dimensions with the same value, or none, all day: their one cell is their parent's."""
+    constant: dict[str, str] = {}
     for source, level in (("visits", ("visit",)), ("touches", ("event", "alone"))):
         names = [d.name for d in tables.dimensions if d.level in level]
-        columns = ", ".join(f"max({quoted(name)} != '')" for name in names)
-        statement = template("absent").replace("{columns}", columns).replace("{source}", source)
-        [known] = tables.query(statement)
-        absent |= {name for name, some in zip(names, known, strict=True) if not some}
+        statement = template("constant").replace("{source}", source)
+        some = tables.query(statement.replace("{columns}", ", ".join(map(quoted, names))))
+        if not some:
+            continue
+        values = {f"value_{n}": str(value) for n, value in enumerate(some[0])}
+        differ = (f"max({quoted(name)} != {{value_{n}:String}})" for n, name in enumerate(names))
+        [others] = tables.query(statement.replace("{columns}", ", ".join(differ)), values)
+        for name, value, other in zip(names, values.values(), others, strict=True):
+            if not other:
+                constant[name] = value
     # A nested parent's value may have several parents itself: two cells of it are one here.
     parents = {d.name: d.parent for d in tables.dimensions}
-    return {name for name in absent if not parents.get(parents[name])}
+    return {name: value for name, value in constant.items() if not parents.get(parents[name])}
 
 
 def _gathered(

@@ -7,8 +7,9 @@ parent, where a dimension is nested), so that a cross is a count over two bytes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from operator import add
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from releases.counting import SLICES, batches
 from releases.disclosure import Cell
@@ -43,6 +44,8 @@ class Cross(NamedTuple):
     second: Dimension
     cells: dict[tuple[int, int], Counts]
 
+
+T = TypeVar("T")
 
 Code = int
 Dimensions = tuple[Dimension, Dimension]
@@ -82,12 +85,33 @@ def crosses(tables: Scratch, codes: Codes) -> Iterator[Cross]:
     by_source: dict[str, list[Dimensions]] = {}
     for pair in pairs:
         by_source.setdefault(_source(pair, numbers), []).append(pair)
-    for source, of_source in by_source.items():
-        for batch in batches(of_source, _TOGETHER):
+    parts = (
+        (source, batch)
+        for source, of_source in by_source.items()
+        for batch in batches(of_source, _TOGETHER)
+    )
+    counted = (
+        [
+            Cross(first, second, cells)
             for (first, second), cells in zip(
                 batch, _counted(tables, source, batch, numbers), strict=True
-            ):
-                yield Cross(first, second, cells)
+            )
+        ]
+        for source, batch in parts
+    )
+    for found in ahead(counted):
+        yield from found
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, each made while the one before is being used: the engine counts the next crosses
+    while Python decides what is shown of these.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def _pairs(dimensions: Sequence[Dimension], codes: Codes) -> Iterator[Dimensions]:
@@ -131,11 +155,13 @@ def _make(
             )
             .replace("{codes}", ", ".join(["1", *(_code(d, numbers[d.name]) for d in dimensions)]))
         )
-    for dimension in {d for pair in pairs for d in pair if d.level == "event"}:
-        if any(
-            {d.level for d in pair} == {"visit", "event"} and dimension in pair for pair in pairs
-        ):
-            _make_within(tables, numbers[dimension.name], [numbers[d.name] for d in of_visits])
+    within: dict[int, list[int]] = {}
+    for pair in pairs:
+        if {d.level for d in pair} == {"event", "visit"}:
+            visit, event = sorted(pair, key=lambda d: d.level == "event")
+            within.setdefault(numbers[event.name], []).append(numbers[visit.name])
+    for number, beside in within.items():
+        _make_within(tables, number, beside)
 
 
 def _make_within(tables: Scratch, number: int, of_visits: Sequence[int]) -> None:

@@ -14,5 +14,5 @@ FROM
 ) AS e
 INNER JOIN
 (
-    SELECT * EXCEPT (views, events) FROM {scratch}coded_visits WHERE slice = {slice:UInt16}
+    SELECT slice, visit, person, linked, several, {codes} FROM {scratch}coded_visits WHERE slice = {slice:UInt16}
 ) AS v USING visit
