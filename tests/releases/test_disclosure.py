@@ -201,7 +201,7 @@ def granted(cells, floor=10, **options):
         ({"pageviews": 9, "linked_pageviews": 9}, {"pageviews", "linked_pageviews"}),
         ({"pageviews": 0, "linked_pageviews": 0}, set()),
     ],
-    ids=str,
+    ids=lambda case: " ".join(sorted(case)) or "none",
 )
 def test_a_figure_is_withheld_where_few_or_one_person_makes_it(figures, withheld):
     one = busy(**figures)
