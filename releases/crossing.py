@@ -212,15 +212,15 @@ def _counted(
 ) -> list[dict[Pair, Counts]]:
     """For each pair of dimensions the figures of each pair of codes."""
     columns = list(dict.fromkeys(f"c{numbers[d.name]}" for pair in batch for d in pair))
-    # Events of one visit belong together; visits, and what is within them, are a row each.
-    of_events = source == _EVENTS
-    visit, together = ("visit, ", 1) if of_events else ("", SLICES)
     pairs = [tuple(f"c{numbers[d.name]}" for d in pair) for pair in batch]
+    of_events = source == _EVENTS
+    together = 1 if of_events else SLICES
     statement = (
         template("cross_of_events" if of_events else "cross")
         .replace("{source}", source)
         .replace("{columns}", ", ".join(columns))
-        .replace("{pairs}", ", ".join(f"({visit}{', '.join(pair)})" for pair in pairs))
+        .replace("{pairs}", ", ".join(f"({', '.join(pair)})" for pair in pairs))
+        .replace("{pairs_of_visits}", ", ".join(f"(visit, {', '.join(pair)})" for pair in pairs))
     )
     found: list[dict[Pair, Counts]] = [{} for _ in batch]
     # Of each row the columns that it is not merged over, as GROUPING() tells: the last is bit 0.

@@ -7,10 +7,15 @@ SELECT
 FROM
 (
     SELECT
-        grouping({columns}) AS merged, {columns}, any(c.linked) AS linked, any(c.several) AS several,
+        grouping({columns}) AS merged, {columns}, 1 AS linked, any(c.several) AS several,
         any(c.person) AS person, sum(c.is_view) AS views, count() AS events
     FROM {scratch}{source} AS c
-    WHERE slice BETWEEN {from:UInt16} AND {to:UInt16}
+    WHERE c.linked AND slice BETWEEN {from:UInt16} AND {to:UInt16}
+    GROUP BY GROUPING SETS ({pairs_of_visits})
+    UNION ALL
+    SELECT grouping({columns}) AS merged, {columns}, 0, 0, 0, sum(c.is_view), count()
+    FROM {scratch}{source} AS c
+    WHERE NOT c.linked AND slice BETWEEN {from:UInt16} AND {to:UInt16}
     GROUP BY GROUPING SETS ({pairs})
 ) AS v
 GROUP BY merged, {columns}
