@@ -75,7 +75,7 @@ def coded(dimensions: Sequence[Dimension], shown: Iterable[Cell]) -> Codes:
 
 def crosses(tables: Scratch, codes: Codes) -> Iterator[Cross]:
     """Every declared cross of two dimensions with at least two values that have a code; a parent's
-    before those of what is nested in it.
+    before those of what is nested in it. Once for each scratch, in which it leaves tables.
     """
     pairs = list(_pairs(tables.dimensions, codes))
     if not pairs:
@@ -132,9 +132,6 @@ def _make(
     numbers: Mapping[str, int],
 ) -> None:
     """The tables of codes that these crosses are counted in."""
-    for name in ("coded_visits", "coded_events", *(f"coded_within_{n}" for n in numbers.values())):
-        tables.command(f"DROP TABLE IF EXISTS {{scratch}}{name} SYNC")
-    tables.command("TRUNCATE TABLE {scratch}codes")
     tables.insert(
         "codes",
         (

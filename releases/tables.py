@@ -20,6 +20,7 @@ What is not declared here cannot be shown. How a day is counted:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal, NamedTuple
 
 Level = Literal["visit", "event", "alone"]
@@ -121,6 +122,7 @@ def property_dimension(key: str) -> Dimension:
     return Dimension(name, f"event:{name}", "event", f"props['{literal}']")
 
 
+@cache
 def of_events(table: str) -> bool:
     """Whether a table's cells show `events`; all others show `pageviews`, and none shows both."""
     return any(part in ("event", *APART) or part.startswith(PROPERTY) for part in table.split("|"))
