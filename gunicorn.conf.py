@@ -8,12 +8,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # wherever gunicorn was called
 # Makes, in the master, the memory that all its processes share.
-import ingest.limits  # noqa: E402, F401
+import ingest.limits  # noqa: F401
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
-# Threads, so that a slow client holds up one thread and not a process.
-worker_class = "gthread"
+# Reads requests whole, so that a slow client holds up nobody; threads answer what takes long.
+worker_class = "ingest.worker.Worker"
 threads = 8
 keepalive = 5
 # Who the client is behind a proxy is decided in one place: ProxyFix, by DISCREET_TRUSTED_PROXIES.

@@ -87,8 +87,10 @@ class Collector:
         )
         outcomes = [_outcome(item, context) for item in items]
         rows = [outcome.row for outcome in outcomes if isinstance(outcome, Accepted)]
-        lost = Counter(outcome.reason for outcome in outcomes if not isinstance(outcome, Accepted))
-        tallies = _tallies(site, lost, counted) if counted and lost else ()
+        tallies: Sequence[Tally] = ()
+        if counted and len(rows) < len(outcomes):
+            lost = Counter(o.reason for o in outcomes if not isinstance(o, Accepted))
+            tallies = _tallies(site, lost, counted)
         if rows or tallies:
             self._sink.append(rows, tallies)
         return outcomes

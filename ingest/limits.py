@@ -16,12 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-_SLOT = struct.Struct("<Qd")  # whose bucket, and when it is empty, by the machine's monotonic clock
+_SLOT_BYTES = 16  # whose bucket, and when it is empty by the machine's monotonic clock
 _HEADER = struct.Struct("<Q32s")  # the minute, and its key
 _FIRST = 64
 _SLOTS = 1 << 16
 _PROBES = 8
-SIZE = _FIRST + _SLOTS * _SLOT.size
+_64_BITS = 2**64 - 1
+_SPREAD = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio: sites' numbers follow one another
+SIZE = _FIRST + _SLOTS * _SLOT_BYTES
 _BURST_SECONDS = 10  # over which a limit holds on average
 
 # Made where this module is first imported: in gunicorn's master, by gunicorn.conf.py.
@@ -57,6 +59,9 @@ class Limiter:
 
     def __init__(self, memory: mmap.mmap = SHARED, clock: Callable[[], float] = time.monotonic):
         self._memory = memory
+        slots = memoryview(memory)[_FIRST:]
+        self._tags = slots.cast("Q")  # of a slot's two numbers the first
+        self._times = slots.cast("d")  # and the second
         self._clock = clock
 
     def wait(self, prefix: bytes | None, site: int | None, events: int, limits: Limits) -> float:
@@ -71,9 +76,9 @@ class Limiter:
 
     def of_site(self, site: int, events: int, limit: Limit) -> float:
         """Takes the events from the site's bucket, as `_take` says."""
-        return self._take(
-            blake2b(b"%d" % site, person=b"discreet/site", digest_size=8), events, limit
-        )
+        if not limit.rate:
+            return 0.0
+        return self._take(site * _SPREAD & _64_BITS | 1, events, limit, self._clock())
 
     def of_sender(self, prefix: bytes, events: int, limit: Limit) -> float:
         """Takes the events from the bucket of a truncated address, as `_take` says.
@@ -81,48 +86,45 @@ class Limiter:
         The bucket is found under a key that only this memory holds and that is written over each
         minute: what is left in the table afterwards names nobody.
         """
-        key = self._key_of_minute()
-        return self._take(
-            blake2b(prefix, key=key, person=b"discreet/sender", digest_size=8), events, limit
-        )
+        if not limit.rate:
+            return 0.0
+        now = self._clock()
+        key = self._key_of_minute(now)
+        digest = blake2b(prefix, key=key, person=b"discreet/sender", digest_size=8).digest()
+        return self._take(int.from_bytes(digest, "little") | 1, events, limit, now)
 
-    def _take(self, name: blake2b, events: int, limit: Limit) -> float:
+    def _take(self, tag: int, events: int, limit: Limit, now: float) -> float:
         """0 where they are within the limit, and counted; else the seconds until they would be.
 
         More than a burst at once is let through a full bucket, which then takes as long to fill as
         they are: a request that could never pass would only be sent again and again.
         """
-        if not limit.rate:
-            return 0.0
-        now = self._clock()
-        tag = int.from_bytes(name.digest(), "little") | 1
         place = self._place(tag, now)
         if place is None:
             return 0.0  # every bucket that it could have is in use: the site's own limit holds
-        held, empty_at = _SLOT.unpack_from(self._memory, place)
-        start = max(now, empty_at) if held == tag else now
+        start = max(now, self._times[place + 1]) if self._tags[place] == tag else now
         allowed = limit.burst / limit.rate
         cost = events / limit.rate
         wait = start + min(cost, allowed) - (now + allowed)
         if wait > 0:
             return wait
-        _SLOT.pack_into(self._memory, place, tag, start + cost)
+        self._tags[place] = tag
+        self._times[place + 1] = start + cost
         return 0.0
 
     def _place(self, tag: int, now: float) -> int | None:
         """Where the bucket lies: its own slot, else the first that nobody needs any more."""
         free = None
         for probe in range(_PROBES):
-            place = _FIRST + (tag + probe) % _SLOTS * _SLOT.size
-            held, empty_at = _SLOT.unpack_from(self._memory, place)
-            if held == tag:
+            place = (tag + probe) % _SLOTS * 2
+            if self._tags[place] == tag:
                 return place
-            if free is None and empty_at <= now:
+            if free is None and self._times[place + 1] <= now:
                 free = place
         return free
 
-    def _key_of_minute(self) -> bytes:
-        minute = int(self._clock() // 60) + 1  # 0 is memory that was never written
+    def _key_of_minute(self, now: float) -> bytes:
+        minute = int(now // 60) + 1  # 0 is memory that was never written
         written, key = _HEADER.unpack_from(self._memory, 0)
         if written != minute:
             _HEADER.pack_into(self._memory, 0, minute, os.urandom(32))

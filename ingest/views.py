@@ -60,6 +60,9 @@ _PREFLIGHT = {
 }
 # Why a browser asks: the Fetch standard's header, and what Chrome, Safari and Firefox sent before.
 _PURPOSE = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
+_KINDS = ("track", "page", "screen", "identify")
+# Where events are sent: what asks for anything else answers differently.
+PATHS = frozenset({"/v1/batch", "/v1/b", "/api/event", *(f"/v1/{kind}" for kind in _KINDS)})
 _STATUS = {Reason.TOO_LARGE: 413, Reason.UNSUPPORTED_MEDIA: 415}
 _RETRY_AFTER = 10.0  # seconds, where the spool does not say
 _NO_KEY = "no site has this write key"
@@ -237,7 +240,7 @@ def init(
         "/v1/batch": endpoints.batch,
         "/v1/b": endpoints.batch,
         "/api/event": endpoints.event,
-    } | {f"/v1/{kind}": endpoints.single(kind) for kind in ("track", "page", "screen", "identify")}
+    } | {f"/v1/{kind}": endpoints.single(kind) for kind in _KINDS}
     table = {("POST", path): endpoints.guarded(view) for path, view in views.items()}
     table |= {("OPTIONS", path): _preflight for path in views}
     routes = Blueprint("ingest", __name__)

@@ -44,6 +44,9 @@ def assemble(services: Services) -> Flask:
     app = Flask("discreet", root_path=str(_ROOT), static_folder=None, template_folder=None)
     app.extensions["discreet"] = services
     collecting = ingest.views.init(app, services, services.metrics.postponed)
+    # To wait for the disk, all requests of a moment wait together, each in a thread.
+    if settings.spool_fsync != "always":
+        app.extensions["quick"] = ingest.views.PATHS
     if hops := settings.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way

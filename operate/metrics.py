@@ -135,6 +135,33 @@ _SERIES = tuple(series for family in FAMILIES for series in family.series())
 _AT = {series: _HEADER + _NUMBER.size * number for number, series in enumerate(_SERIES)}
 _SIZE = _HEADER + _NUMBER.size * len(_SERIES)
 _DIGEST = sha256("\n".join(_SERIES).encode()).hexdigest().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Histogram:
+    """Where the numbers of one histogram stand."""
+
+    buckets: tuple[int, ...]
+    sum: int
+    count: int
+
+
+def _histogram(family: Family, labels: str) -> _Histogram:
+    bounds = (f"le={_quoted(bound)}" for bound in (*_BUCKETS, "+Inf"))
+    return _Histogram(
+        tuple(_AT[f"{family.name}_bucket{{{_joined(labels, bound)}}}"] for bound in bounds),
+        _AT[f"{family.name}_sum{_braced(labels)}"],
+        _AT[f"{family.name}_count{_braced(labels)}"],
+    )
+
+
+_LATENCY_AT = {part: _histogram(_LATENCY, f'part="{part}"') for part in _PART_NAMES}
+_INSERTS_AT = _histogram(_INSERTS, "")
+_REQUESTS_AT = {
+    (part, n): _AT[f'{_REQUESTS.name}{{part="{part}",status="{n}xx"}}']
+    for part in _PART_NAMES
+    for n in range(1, 6)
+}
 _ACCEPTED_AT = _AT["discreet_events_accepted_total"]
 _FAILED_AT = _AT["discreet_inserts_failed_total"]
 _LOST_AT = {
@@ -168,16 +195,14 @@ class Metrics:
     def inserted(self, attempt: Attempt) -> None:
         """The loader has made an insert."""
         if attempt.stored:
-            self._add(_observed(_INSERTS, "", attempt.seconds))
+            self._add(_observed(_INSERTS_AT, attempt.seconds))
         else:
             self._add([(_FAILED_AT, 1)])
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """A request was answered."""
         part = next(name for start, name in _PARTS if path.startswith(start))
-        labels = f'part="{part}"'
-        series = f'{_REQUESTS.name}{{{labels},status="{status // 100}xx"}}'
-        self._add([*_observed(_LATENCY, labels, seconds), (_AT[series], 1)])
+        self._add([*_observed(_LATENCY_AT[part], seconds), (_REQUESTS_AT[part, status // 100], 1)])
 
     def timed(self, application: Callable[..., Any]) -> Callable[..., Any]:
         """The WSGI application with its answers counted."""
@@ -321,16 +346,10 @@ def _figures(path: Path) -> tuple[dict[str, float], bool]:
     return {series: _NUMBER.unpack_from(data, at)[0] for series, at in _AT.items()}, dead
 
 
-def _observed(family: Family, labels: str, seconds: float) -> list[tuple[int, float]]:
+def _observed(histogram: _Histogram, seconds: float) -> list[tuple[int, float]]:
     """What an observation adds: to one bucket (they are summed up when read), sum and count."""
-    found = bisect_left(_BUCKETS, seconds)
-    bound = _BUCKETS[found] if found < len(_BUCKETS) else "+Inf"
-    bucket = f"{family.name}_bucket{{{_joined(labels, f'le={_quoted(bound)}')}}}"
-    return [
-        (_AT[bucket], 1),
-        (_AT[f"{family.name}_sum{_braced(labels)}"], seconds),
-        (_AT[f"{family.name}_count{_braced(labels)}"], 1),
-    ]
+    bucket = histogram.buckets[bisect_left(_BUCKETS, seconds)]
+    return [(bucket, 1), (histogram.sum, seconds), (histogram.count, 1)]
 
 
 def exposition(totals: Mapping[str, float], gauges: Mapping[str, float]) -> str:

@@ -1,0 +1,348 @@
+"""gunicorn's web process, with requests read whole before anything is done for them.
+
+gunicorn's own threads read the requests that they answer, so that as many slow clients as there are
+threads stop everything. Here one loop reads from all connections at once and sends what a client is
+slow to take; a thread meets only requests that are there, and never waits for a client.
+
+What a request asks is still read by gunicorn's parser. Posts to the paths that the application
+lists in `extensions["quick"]` wait for nothing but the processor, and are answered in the loop
+itself: handing one to a thread and back takes as long as many an answer. They have no use for
+gunicorn's hooks, files and access log, and do without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import resource
+import selectors
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from gunicorn.http import get_parser
+from gunicorn.http.errors import UnsupportedTransferCoding
+from gunicorn.http.wsgi import base_environ
+from gunicorn.util import http_date, write_error
+from gunicorn.workers.gthread import ThreadWorker
+
+from ingest.gather import Gatherer, Progress
+from ingest.wire import BODY_BYTES
+
+# A client may take this part of gunicorn's `timeout` to send a request, and to take an answer. With
+# a minute the largest batch takes 17 kB/s, which a phone on an old network has.
+_PATIENCE = 1 / 2
+# Seconds that a connection that we have closed may still send what we will not read (RFC 9112
+# section 9.6): cut off at once, its client might not get our last answer.
+LINGER_SECONDS = 2.0
+# What is longer is given to a thread, so that a batch holds up no single event.
+_QUICK_BYTES = 16 * 1024
+_RECEIVE = 64 * 1024
+_DESCRIPTORS = 256  # kept free for files and databases
+_VARIABLES = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
+_CONNECTION = {True: "Connection: keep-alive", False: "Connection: close"}
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
+
+
+class _Outbox:
+    """What stands where gunicorn expects a socket to write to: keeps the answer, never waits."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def sendall(self, data: bytes) -> None:
+        self.parts.append(data)
+
+    send = sendall
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def shutdown(self, how: int) -> None:
+        """gunicorn gives up an answer that failed half-way."""
+        raise OSError(errno.ENOTCONN, "nothing was sent")
+
+    def close(self) -> None:
+        self.parts.clear()
+
+
+class _Connection:
+    """One client, with what gunicorn asks of a connection: `sock`, `client`, `server`."""
+
+    def __init__(self, real: socket.socket, client: Any, server: Any, cfg: Any) -> None:
+        self.real = real
+        self.client = client
+        self.server = server
+        self.environ = {
+            "SERVER_NAME": str(server[0]),
+            "SERVER_PORT": str(server[1]),
+            "REMOTE_ADDR": str(client[0]),
+            "REMOTE_PORT": str(client[1]),
+        }
+        self.gatherer = Gatherer(BODY_BYTES)
+        # Its source is empty: what was gathered is put in front of it, and there is no more.
+        self.parser = get_parser(cfg, (), client)
+        self.sock = _Outbox()
+        self.unsent = memoryview(b"")
+        self.keep = True  # for another request
+        self.reading = False  # since the first byte of a request
+        self.watched = 0  # the events that the loop is told of
+        self.deadline = 0.0  # by the monotonic clock; of what the loop waits for
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """The worker class of gunicorn.conf.py."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: dict[_Connection, None] = {}  # those that the loop waits for
+        self._quick: frozenset[str] = frozenset()
+        self._environ: dict[str, Any] = {}
+        self._dated = 0, ""
+        self._patience = self.cfg.timeout * _PATIENCE
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        if cfg.is_ssl:
+            raise RuntimeError("TLS is the proxy's: certfile and keyfile have no place here")
+
+    def init_process(self) -> None:
+        files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.worker_connections + _DESCRIPTORS
+        if files < wanted:
+            files = min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+        self._most = min(self.worker_connections, files - _DESCRIPTORS) - 1
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self._environ = base_environ(self.cfg) | {"SCRIPT_NAME": ""}
+        self._quick = getattr(self.wsgi, "extensions", {}).get("quick", frozenset())
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """A stopping process turns new clients away, who would else wait for its end."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+    # The loop. Everything below runs in it but `_answer`, which may also run in a thread.
+
+    def accept(self, listener: socket.socket) -> None:
+        """Where there are too many connections, the one goes that has been waiting longest."""
+        try:
+            real, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
+                return
+            raise
+        real.setblocking(False)
+        if self.nr_conns >= self._most and self._waiting:
+            self._close(next(iter(self._waiting)))
+        self.nr_conns += 1
+        conn = _Connection(real, client, listener.getsockname(), self.cfg)
+        self._await(conn, selectors.EVENT_READ, self._patience)
+
+    def _await(self, conn: _Connection, events: int, seconds: float) -> None:
+        """Until the socket is ready, or the time is over."""
+        conn.deadline = time.monotonic() + seconds
+        self._waiting.pop(conn, None)
+        self._waiting[conn] = None
+        if conn.watched == events:
+            return
+        if conn.watched:
+            self.poller.unregister(conn.real)
+        self.poller.register(conn.real, events, partial(self._ready, conn))
+        conn.watched = events
+
+    def _leave(self, conn: _Connection) -> None:
+        """To a thread: the loop is told of nothing until it is done."""
+        self._waiting.pop(conn, None)
+        if conn.watched:
+            self.poller.unregister(conn.real)
+            conn.watched = 0
+
+    def _close(self, conn: _Connection) -> None:
+        self._leave(conn)
+        self.nr_conns -= 1
+        conn.real.close()
+
+    def _ready(self, conn: _Connection, _: object) -> None:
+        if conn.watched == selectors.EVENT_WRITE:
+            self._send(conn)
+            self._go_on(conn)
+            return
+        try:
+            data = conn.real.recv(_RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._close(conn)
+        elif conn.keep:  # else what still comes is not read
+            self._progress(conn, conn.gatherer.feed(data))
+
+    def _progress(self, conn: _Connection, progress: Progress) -> None:
+        """Goes on with what there is of a request."""
+        if progress in (Progress.WHOLE, Progress.CUT):
+            conn.reading = False
+            self._parse(conn, progress)
+        elif progress is Progress.ENDLESS:
+            write_error(conn.sock, 431, "Request Header Fields Too Large", "")
+            self._finish(conn, keep=False)
+            self._go_on(conn)
+        elif progress is Progress.NOTHING:
+            self._await(conn, selectors.EVENT_READ, self.cfg.keepalive if self.alive else 0.0)
+        else:
+            if not conn.reading:
+                conn.reading = True
+                self._await(conn, selectors.EVENT_READ, self._patience)
+            if progress is Progress.EXPECTED:
+                with contextlib.suppress(OSError):
+                    conn.real.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _parse(self, conn: _Connection, progress: Progress) -> None:
+        data = conn.gatherer.take()
+        conn.parser.unreader.unread(data)
+        try:
+            req = next(conn.parser)
+        except StopIteration:  # the body before could not be read to its end
+            self._finish(conn, keep=False)
+            self._go_on(conn)
+            return
+        except Exception as error:
+            self._refuse(None, conn, error)
+            self._go_on(conn)
+            return
+        # gunicorn would ask for the body a second time.
+        req._expected_100_continue = False
+        if progress is Progress.CUT:
+            req.force_close()
+        if len(data) <= _QUICK_BYTES and req.path in self._quick and req.method == "POST":
+            self._answer_quickly(conn, req)
+            self._go_on(conn)
+        else:
+            self._leave(conn)
+            self.tpool.submit(self._answer, conn, req).add_done_callback(
+                lambda _: self.method_queue.defer(self._go_on, conn)
+            )
+
+    def _answer(self, conn: _Connection, req: Any) -> None:
+        """Sends at once what the client's side takes at once."""
+        try:
+            self._finish(conn, keep=self.handle_request(req, conn) and conn.parser.finish_body())
+        except StopIteration:  # it failed half-way; that is logged, and nothing of it is sent
+            self._finish(conn, keep=False)
+        except Exception as error:
+            conn.sock.parts.clear()
+            self._refuse(req, conn, error)
+
+    def _answer_quickly(self, conn: _Connection, req: Any) -> None:
+        """A WSGI server's part (PEP 3333), for answers that state their length."""
+        status, headers = "", [("", "")]
+
+        def start_response(line: str, fields: list[tuple[str, str]], _: object = None) -> None:
+            nonlocal status, headers
+            status, headers = line, fields
+
+        environ = self._environ | conn.environ
+        environ["REQUEST_METHOD"] = req.method
+        environ["PATH_INFO"] = req.path
+        environ["QUERY_STRING"] = req.query
+        environ["SERVER_PROTOCOL"] = "HTTP/{}.{}".format(*req.version)
+        environ["wsgi.url_scheme"] = req.scheme
+        environ["wsgi.input"] = req.body
+        for field, value in req.headers:
+            name = _VARIABLES.get(field) or "HTTP_" + field.replace("-", "_")
+            environ[name] = f"{environ[name]},{value}" if name in environ else value
+        try:
+            body = _joined(self.wsgi(environ, start_response))
+        except Exception as error:
+            self._refuse(req, conn, error)
+            return
+        keep = self.alive and not req.should_close() and conn.parser.finish_body()
+        lines = [f"HTTP/1.1 {status}", f"Date: {self._date()}", _CONNECTION[keep]]
+        lines += [f"{name}: {value}" for name, value in headers]
+        conn.sock.parts = ["\r\n".join([*lines, "\r\n"]).encode("latin-1"), body]
+        self._finish(conn, keep)
+
+    def _date(self) -> str:
+        second = int(time.time())
+        if self._dated[0] != second:
+            self._dated = second, http_date()
+        return self._dated[1]
+
+    def _refuse(self, req: Any, conn: _Connection, error: Exception) -> None:
+        if isinstance(error, UnsupportedTransferCoding):
+            # gunicorn says 501; the sender's mistake it is all the same.
+            write_error(conn.sock, 400, "Bad Request", "unknown transfer coding")
+        else:
+            self.handle_error(req, conn.sock, conn.client, error)
+        self._finish(conn, keep=False)
+
+    def _finish(self, conn: _Connection, keep: bool) -> None:
+        conn.keep = keep
+        conn.unsent = memoryview(b"".join(conn.sock.parts))
+        conn.sock.parts.clear()
+        self._send(conn)
+
+    def _send(self, conn: _Connection) -> None:
+        try:
+            conn.unsent = conn.unsent[conn.real.send(conn.unsent) :] if conn.unsent else conn.unsent
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno not in _GONE:
+                self.log.debug("not sent: %s", error)
+            conn.unsent = memoryview(b"")
+            conn.keep = False
+
+    def _go_on(self, conn: _Connection) -> None:
+        """After an answer: the rest of it, the next request, or the end."""
+        if conn.unsent:
+            self._await(conn, selectors.EVENT_WRITE, self._patience)
+        elif conn.keep:
+            progress = conn.gatherer.feed(conn.parser.unreader.take_buffered())
+            if progress in (Progress.WHOLE, Progress.CUT):  # sent ahead: others come first
+                self._leave(conn)
+                self.method_queue.defer(self._progress, conn, progress)
+            else:
+                self._progress(conn, progress)
+        else:
+            try:
+                conn.real.shutdown(socket.SHUT_WR)
+            except OSError:
+                self._close(conn)
+            else:
+                self._await(conn, selectors.EVENT_READ, LINGER_SECONDS)
+
+    # What gunicorn's loop asks for between events.
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Closes what has waited for too long."""
+        now = time.monotonic()
+        for conn in [conn for conn in self._waiting if force or conn.deadline <= now]:
+            self._close(conn)
+
+    def murder_pending(self) -> None:
+        """Theirs alone."""
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """A stopping process waits no longer than this for a client's next request."""
+        for conn in self._idle():
+            conn.deadline = min(conn.deadline, deadline)
+
+    def _idle(self) -> Iterator[_Connection]:
+        return (conn for conn in self._waiting if not conn.reading and not conn.unsent)
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(parts)
+    finally:
+        if close := getattr(parts, "close", None):
+            close()
