@@ -48,7 +48,6 @@ _ALLOWED = {
     "Access-Control-Expose-Headers": "X-Plausible-Dropped, X-Discreet-Reason, Retry-After",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "cross-origin",
-    "Cache-Control": "no-store",
 }
 _OK = _ALLOWED | {"Content-Type": "text/plain; charset=utf-8"}
 _JSON = _ALLOWED | {"Content-Type": "application/json"}
