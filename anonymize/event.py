@@ -8,7 +8,7 @@ exception message can carry it. A `Row` is the only thing that the spool accepts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
@@ -132,6 +132,16 @@ class _Sealed:
         return f"<{type(self).__name__}>"
 
 
+class _SealedStruct(msgspec.Struct, frozen=True):
+    """Likewise; made in a tenth of the time that a frozen dataclass of as many fields takes."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class RawRequest(_Sealed):
     """What every event of one HTTP request shares.
@@ -153,15 +163,14 @@ class RawRequest(_Sealed):
     sdk: bool = False
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class RawConsent(_Sealed):
+class RawConsent(_SealedStruct, frozen=True):
     """What the event says of the person's choice. Nothing set is no consent.
 
     `gpc` and `opt_out` are objections that an app states itself; `updated_at` is when the choice
     was made, by the client's clock.
     """
 
-    categories: Mapping[str, bool] = field(default_factory=dict)
+    categories: Mapping[str, bool] = {}
     analytics_storage: Literal["granted", "denied"] | None = None
     tc_string: str | None = None
     gpc: bool = False
@@ -169,8 +178,7 @@ class RawConsent(_Sealed):
     updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class RawEvent(_Sealed):
+class RawEvent(_SealedStruct, frozen=True):
     """One event as its client sent it, whichever wire format it came in.
 
     Times are aware datetimes; `occurred` and `sent` are the client's clock. `engagement` is in
@@ -189,10 +197,10 @@ class RawEvent(_Sealed):
     session_id: str | None = None
     url: str | None = None
     referrer: str | None = None
-    campaign: Mapping[str, str] = field(default_factory=dict)
+    campaign: Mapping[str, str] = {}
     engagement: int | None = None
     scroll: int | None = None
-    props: Mapping[str, Any] = field(default_factory=dict)
+    props: Mapping[str, Any] = {}
     revenue: float | None = None
     currency: str | None = None
     language: str | None = None

@@ -8,9 +8,9 @@ others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -242,8 +242,7 @@ def _message_id(raw: msgspec.Raw) -> str | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Happening:
+class _Happening(NamedTuple):
     """What an event's type decides: its name and where its facts are found."""
 
     name: str
@@ -251,9 +250,12 @@ class _Happening:
     url_pointer: str
     referrer: str | None
     screen: str | None = None
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = {}
     revenue: float | None = None
     currency: str | None = None
+
+    def __repr__(self) -> str:
+        return "<_Happening>"
 
 
 def _page(event: _Event, context: _Context) -> _Happening:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -35,8 +34,7 @@ Url = Annotated[str, msgspec.Meta(max_length=URL_LENGTH)]
 Integer = Annotated[int, msgspec.Meta(ge=INTEGERS.start, le=INTEGERS.stop - 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One event of a request: ready for the pipeline, or already decided by its wire format.
 
     `pointer` is the JSON pointer (RFC 6901) of the event in the body, and `url_pointer` that of

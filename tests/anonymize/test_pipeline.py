@@ -414,10 +414,10 @@ class Everyday:
 @given(one=filled(lambda: "a"), other=filled(lambda: "b"))
 def test_a_row_does_not_depend_on_what_came_before_it_in_its_request(consent, one, other):
     """What is remembered between the events of a request is never another event's."""
-    one = replace(one, consent=consent, child_directed=False)
+    one = msgspec.structs.replace(one, consent=consent, child_directed=False)
     together = context()
-    for name in RawEvent.__slots__:
-        changed = replace(one, **{name: getattr(other, name)})
+    for name in RawEvent.__struct_fields__:
+        changed = msgspec.structs.replace(one, **{name: getattr(other, name)})
         for raw in (one, changed):
             assert anonymize(raw, together) == anonymize(raw, context()), name
 
