@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from releases import counting, crossing
-from releases.crossing import Code, Codes, Counts, Cross
+from releases.crossing import Code, Codes, Cross
 from releases.disclosure import (
+    ALL,
     HUB,
     UNLINKED_PER_PERSON,
     Cell,
     Figures,
     Key,
+    Line,
     Published,
     Threshold,
     cross,
@@ -26,8 +27,7 @@ from releases.disclosure import (
     to_demote,
     unseparated,
 )
-from releases.disclosure.crosses import Line
-from releases.disclosure.figures import ALL
+from releases.disclosure.declared import rounded
 from releases.scratch import Scratch
 from releases.tables import APART, DIMENSIONS, OTHER, TOTAL, Dimension, crossed, of_events
 
@@ -107,7 +107,7 @@ def crosses(tables: Scratch, shown: Shown, threshold: Threshold, state: str) -> 
         decided[first.name, second.name] = may
         decided[second.name, first.name] = {(b, a) for a, b in may}
         for pair in may:
-            yield from _oriented(counted, pair, codes, threshold, state, apart=shown.apart)
+            yield from _oriented(counted, pair, codes, state, apart=shown.apart)
 
 
 def _crowded(shown: Iterable[Cell], codes: Codes) -> set[str]:
@@ -231,41 +231,25 @@ def _may_show(
 
 
 def _oriented(
-    counted: Cross, pair: Pair, codes: Codes, threshold: Threshold, state: str, *, apart: bool
+    counted: Cross, pair: Pair, codes: Codes, state: str, *, apart: bool
 ) -> Iterator[Published]:
-    """The figures of a shown cell: of D by F, and where both are filterable of F by D."""
+    """The counts of a shown cell: of D by F, and where both are filterable of F by D."""
     first, second = counted.first, counted.second
     one, other = codes[first.name][pair[0]][1], codes[second.name][pair[1]][1]
-    table = f"{first.name}|{second.name}"
-    cell = _publish(table, one, other, counted.cells[pair], threshold, state, apart=apart)
-    yield cell
-    if crossed(second, first):  # the threshold is the same
-        yield replace(cell, table=f"{second.name}|{first.name}", by=one, value=other)
-
-
-def _publish(
-    table: str,
-    value: str,
-    by: str,
-    counts: Counts,
-    threshold: Threshold,
-    state: str,
-    *,
-    apart: bool,
-) -> Published:
-    cell = Cell(
-        table=table,
-        by=by,
-        value=value,
-        visitors=counts.visitors,
-        visits=counts.visits,
-        pageviews=counts.pageviews,
-        events=counts.events,
-        linked_pageviews=0,
-        bounces=0,
-        duration=0,
-        unlinked=counts.unlinked,
-        bounced_visitors=0,
-        staying_visitors=0,
+    counts = counted.cells[pair]
+    in_events = _in_events(counted)
+    # A cell is shown with enough visitors or with none.
+    linked = apart and counts.visitors > 0
+    figures = (
+        rounded(counts.visitors, state) if linked else None,
+        rounded(counts.visits, state) if linked else None,
+        None if in_events else rounded(counts.pageviews, state),
+        rounded(counts.events, state) if in_events else None,
+        *_NO_AVERAGES,
     )
-    return publish(cell if apart else unseparated(cell), threshold, state)
+    yield Published(f"{first.name}|{second.name}", other, one, *figures)
+    if crossed(second, first):
+        yield Published(f"{second.name}|{first.name}", one, other, *figures)
+
+
+_NO_AVERAGES = (None, None, None)
