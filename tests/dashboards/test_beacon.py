@@ -150,7 +150,10 @@ def test_going_back_within_one_document_is_a_view(collector: Collector, page: Pa
     page.goto(f"{collector.site}/first")
     page.evaluate("history.pushState({}, '', '/next'); history.back()")
     wait(page, lambda: len(collector.posts) == 3)
-    assert collector.urls()[2] == collector.site + "/first"
+    # Each on a connection of its own: in which order they arrive is the network's affair.
+    assert sorted(collector.urls()) == [
+        collector.site + path for path in ("/first", "/first", "/next")
+    ]
 
 
 @pytest.mark.parametrize(
