@@ -187,10 +187,12 @@ def test_a_segment_of_which_nearly_everything_is_wrong_is_given_up_soon_and_kept
 def test_a_mistake_of_ours_with_one_segment_holds_up_no_other_and_is_told(
     empty: Store, spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in (1, 2):
-        spool.append([row(number)])
-        spool.close()
-    poisoned = reader.sealed(tmp_path)[0].name
+    spool.append([row(1)])
+    spool.close()
+    (segment,) = reader.sealed(tmp_path)
+    poisoned = segment.name
+    spool.append([row(2)])
+    spool.close()
     insert = Store.insert_lines
 
     def fails(store: Store, table: str, chunks: Iterable[bytes], token: str) -> None:
