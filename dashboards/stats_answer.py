@@ -18,9 +18,9 @@ import msgspec
 
 from control.sites import Site
 from dashboards import period
-from dashboards.stats_language import Include
-from dashboards.stats_plan import Metric, Plan
-from releases.reading import Ask, Figures, Found, Reading, Row, Values
+from dashboards.stats_language import Include, months_back
+from dashboards.stats_plan import UNIQUE, Metric, Plan
+from releases.reading import Ask, Figures, Found, Reading, Row, Span, Values
 
 # What counts are rounded to (docs/disclosure.md): coarser while a day can still change.
 ROUNDED_FINAL, ROUNDED_CHANGING = 5, 10
@@ -30,6 +30,10 @@ _OF_SEVERAL_DAYS = (
 )
 _OF_SEVERAL_VALUES = (
     "The sum over several values: somebody who was counted under two of them counts twice."
+)
+_OF_CONSENT = (
+    "Distinct visitors of a whole week or month, of people who consented alone: nobody else is"
+    " recognised from one day to the next. Known once every day of it is final."
 )
 Value = float | int | dict[str, Any] | None
 
@@ -133,25 +137,55 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _find(reading: Reading, site: Site, plan: Plan, ask: Ask) -> Found:
+    """What lies in two tables is little, so it is put in order here."""
+    whole = replace(ask, order=(), limit=0, offset=0)
+    if plan.spans is not None:
+        return _in_order(_with_uniques(reading, site, plan.spans, whole), ask)
     if plan.also is None:
         return reading.find(site, ask)
-    # Goals live in two tables; there are few of them, so they are put in order here.
-    whole = replace(ask, limit=0, offset=0)
     one = reading.find(site, whole)
     other = reading.find(
-        site, replace(plan.also, first=ask.first, last=ask.last, limit=0, offset=0)
+        site, replace(plan.also, first=ask.first, last=ask.last, order=(), limit=0, offset=0)
     )
-    rows = one.rows + other.rows
-    for name, descending in reversed(ask.order):
-        rows.sort(key=_sorted_by(ask, name, descending), reverse=descending)
-    end = ask.offset + ask.limit if ask.limit else None
-    return Found(
-        rows[ask.offset : end],
-        total=len(rows),
+    both = Found(
+        one.rows + other.rows,
+        total=one.total + other.total,
         merged=one.merged or other.merged,
         cells=one.cells + other.cells,
         units=one.units,
     )
+    return _in_order(both, ask)
+
+
+def _with_uniques(reading: Reading, site: Site, spans: Span, ask: Ask) -> Found:
+    """Adds the distinct visitors of whole weeks or months, also where nothing else is shown."""
+    found = reading.find(site, ask)
+    shown = {row.key[0]: row.figures for row in found.rows}
+    whole = {
+        first: visitors
+        for first, visitors in reading.uniques(site, spans, ask.first, ask.last)
+        if _end(spans, first) <= ask.last
+    }
+    rows = [
+        Row((day,), replace(shown.get(day, Figures()), unique_visitors=whole.get(day)))
+        for day in sorted(shown.keys() | whole.keys())
+    ]
+    return replace(found, rows=rows, total=len(rows))
+
+
+def _end(spans: Span, first: date) -> date:
+    """The last day of the week or month."""
+    after = months_back(first, -1) if spans == "month" else first + timedelta(weeks=1)
+    return after - timedelta(days=1)
+
+
+def _in_order(found: Found, ask: Ask) -> Found:
+    """The part of the rows that was asked for."""
+    rows = list(found.rows)
+    for name, descending in reversed(ask.order):
+        rows.sort(key=_sorted_by(ask, name, descending), reverse=descending)
+    end = ask.offset + ask.limit if ask.limit else None
+    return replace(found, rows=rows[ask.offset : end])
 
 
 def _sorted_by(ask: Ask, name: str, descending: bool) -> Callable[[Row], tuple[bool, Any]]:
@@ -221,6 +255,7 @@ def _money(amount: Any, currency: str | None) -> dict[str, Any] | None:
 
 _VALUES: Mapping[str, Callable[[Figures], Value]] = {
     "visitors": lambda f: f.visitors,
+    "unique_visitors": lambda f: f.unique_visitors,
     "visits": lambda f: f.visits,
     "pageviews": lambda f: f.pageviews,
     "events": lambda f: f.events,
@@ -341,8 +376,14 @@ def _suppressed(plan: Plan, found: Found, results: Sequence[Result]) -> bool:
 
 
 def _warnings(plan: Plan) -> dict[str, Warned]:
-    if not any(metric.name == "visitors" for metric in plan.metrics):
-        return {}
+    found = {UNIQUE: Warned("consent", _OF_CONSENT)} if plan.spans is not None else {}
+    if any(metric.name == "visitors" for metric in plan.metrics) and (texts := _sums(plan)):
+        found["visitors"] = Warned("sum", " ".join(texts))
+    return found
+
+
+def _sums(plan: Plan) -> list[str]:
+    """What the sums of visitors count twice."""
     texts = []
     if plan.ask.first != plan.ask.last and not {"day", "hour"} & {c.time for c in plan.columns}:
         texts.append(_OF_SEVERAL_DAYS)
@@ -353,7 +394,7 @@ def _warnings(plan: Plan) -> dict[str, Warned]:
         for name, wanted in columns
     ):
         texts.append(_OF_SEVERAL_VALUES)
-    return {"visitors": Warned("sum", " ".join(texts))} if texts else {}
+    return texts
 
 
 def _time_labels(site: Site, plan: Plan) -> list[str]:

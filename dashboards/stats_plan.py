@@ -16,13 +16,23 @@ from typing import NamedTuple
 from control.definitions import Definitions, Goal, Segment
 from control.sites import Site
 from dashboards.stats_language import Filter, Query, StatsError, compared, days, filters
-from releases.reading import Ask, Key, Values
-from releases.tables import DIMENSIONS, OTHER, Dimension, crossed, of_events, property_dimension
+from releases.reading import Ask, Key, Span, Values
+from releases.tables import (
+    DIMENSIONS,
+    OTHER,
+    Dimension,
+    crossed,
+    of_events,
+    property_dimension,
+    segmented,
+)
 
 TIMES: dict[str, Key] = {"time:day": "day", "time:week": "week", "time:month": "month"}
 HOUR = "time:hour"
 GOAL = "event:goal"
 SEGMENT = "segment"
+# Distinct visitors of a whole week or month, of people who consented.
+UNIQUE = "unique_visitors"
 # What stands for an empty value, in Plausible's words.
 NOT_SET = "(not set)"
 EMPTY = {"visit:source": "Direct / None"}
@@ -34,7 +44,8 @@ class Metric:
 
     `where` says in which tables it is published: everywhere; views or events (no table shows
     both); in tables of one dimension (alone); of a visit's dimension (visit), of the page (page) or
-    of the event (event) alone; beside a goal (goal); with any dimension (share).
+    of the event (event) alone; beside a goal (goal); with any dimension (share); of whole weeks and
+    months (span).
     """
 
     name: str
@@ -47,6 +58,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric("visitors", ("visitors",)),
+        Metric(UNIQUE, (), "span"),
         Metric("visits", ("visits",)),
         Metric("pageviews", ("pageviews",), "views"),
         Metric("events", ("events",), "events"),
@@ -79,6 +91,8 @@ _WHERE = {
     "event": "is published with event:goal or event:name alone",
     "goal": "needs event:goal among the dimensions or filters",
     "share": "needs a dimension that is not time",
+    "span": "is published of whole weeks and months: it needs time:week or time:month as the only"
+    " dimension, and no filter",
 }
 
 
@@ -102,13 +116,15 @@ class Plan:
 
     `ask` is a question to one released table, `also` a second one whose rows join its: goals that
     are a path's prefix. `wholes` are what a metric's percentages are of, by its name: their keys
-    are the first `times` elements of the rows' keys.
+    are the first `times` elements of the rows' keys. `spans` is week or month where distinct
+    visitors of these are asked for.
     """
 
     query: Query
     filters: tuple[Filter, ...]
     ask: Ask
     also: Ask | None
+    spans: Span | None
     wholes: Mapping[str, Ask]
     times: int
     columns: tuple[Column, ...]
@@ -188,7 +204,7 @@ class _Planner:
         for condition in conditions:
             self._condition(condition)
         shape, values = self._answered_by(list(self.axes.values()))
-        metrics = tuple(self._metric(name, shape, values) for name in self.query.metrics)
+        metrics = tuple(self._metric(name, shape, values, times) for name in self.query.metrics)
         keys, columns = self._columns(times, shape)
         order = self._order()
         ask = Ask(
@@ -205,6 +221,7 @@ class _Planner:
             filters=conditions,
             ask=ask,
             also=self._also(ask, shape),
+            spans=_span(times) if any(m.name == UNIQUE for m in metrics) else None,
             wholes={m.name: self._whole(m, times) for m in metrics if m.name in _OF_A_WHOLE},
             times=len(times) + ("hour" in self.axes),
             columns=columns,
@@ -256,6 +273,7 @@ class _Planner:
         wanted = condition.clauses
         if condition.dimension == GOAL:
             wanted = self._events_of(condition)
+            self.path_goals = False  # named are goals of events alone
             if not wanted:
                 return
         axis = self._axis("filters", condition.dimension)
@@ -278,12 +296,11 @@ class _Planner:
         if any(goal.prefix for goal in found):
             if (
                 len(found) > 1
-                or len(self.query.filters) > 1
+                or len(filters(self.query)) > 1
+                or "hour" in self.axes
                 or any(not name.startswith("time") for name in self.query.dimensions)
             ):
-                raise StatsError(
-                    "filters", f"{found[0].name!r} is a path's goal: it goes with nothing but time"
-                )
+                raise StatsError("filters", _alone(found))
             wanted = [Values((found[0].name,))]
             self.axes["goal"] = _Axis(GOAL, _PATH_GOALS, values=wanted)
             return ()
@@ -291,8 +308,9 @@ class _Planner:
 
     def _in_segment(self, condition: Filter) -> None:
         segment = self.segments.get(condition.clauses[0])
-        if segment is None or condition.operator != "is" or len(condition.clauses) > 1:
-            known = ", ".join(sorted(self.segments)) or "none"
+        several = len(condition.clauses) > 1 or self._named().count(SEGMENT) > 1
+        if segment is None or condition.operator != "is" or several:
+            known = ", ".join(sorted(self.segments, key=int)) or "none"
             raise StatsError("filters", f"segment takes is and one segment's number: {known}")
         if len(segment.filters) == 1:  # it is that filter, and has no tables of its own
             self.axes |= {axis.dimension.name: axis for axis in self._own(segment)}
@@ -345,7 +363,10 @@ class _Planner:
         possible = sorted(
             d.contract
             for d in self.declared.values()
-            if d.contract != HOUR and (crossed(d, one.dimension) or crossed(one.dimension, d))
+            if crossed(d, one.dimension)
+            or crossed(one.dimension, d)
+            or one.dimension.name == d.parent
+            or one.dimension.parent == d.name
         )
         raise StatsError(
             "dimensions",
@@ -354,15 +375,22 @@ class _Planner:
         )
 
     def _shape_of_segment(self, segment: Segment, axes: Sequence[_Axis]) -> _Shape:
-        inside = {name for name, _ in segment.filters}
-        if len(axes) > 1 or axes[0].dimension.name in inside or axes[0].contract == GOAL:
+        by_name = {d.name: d for d in self.declared.values()}
+        inside = [by_name[name] for name, _ in segment.filters]
+        wanted = axes[0].dimension
+        # Goals are events, but of a segment only those would be there that are one exact event.
+        if len(axes) > 1 or axes[0].contract == GOAL or not segmented(wanted, inside):
+            possible = sorted(d.contract for d in by_name.values() if segmented(d, inside))
             raise StatsError(
-                "filters", "a segment goes with one dimension more, and none of its own"
+                "dimensions",
+                f"{' and '.join(axis.contract for axis in axes)} are not published of segment"
+                f" {segment.number} ({segment.name}); it goes with one of {', '.join(possible)}",
             )
-        name = axes[0].dimension.name
-        return _Shape(f"{name}|{SEGMENT}:{segment.number}", "", name)
+        return _Shape(f"{wanted.name}|{SEGMENT}:{segment.number}", "", wanted.name)
 
-    def _metric(self, name: str, shape: _Shape, dimensions: Iterable[str]) -> Metric:
+    def _metric(
+        self, name: str, shape: _Shape, dimensions: Iterable[str], times: tuple[Key, ...]
+    ) -> Metric:
         metric = METRICS.get(name)
         if metric is None:
             raise StatsError("metrics", f"{name!r} is none of {', '.join(METRICS)}")
@@ -381,6 +409,7 @@ class _Planner:
             "event": shape.table == "event",
             "goal": GOAL in self._named(),
             "share": any(axis.grouped and axis.contract != HOUR for axis in self.axes.values()),
+            "span": shape.table == "total" and _span(times) is not None,
         }
         if not possible[metric.where]:
             raise StatsError("metrics", f"{name} {_WHERE[metric.where]}")
@@ -439,9 +468,12 @@ class _Planner:
                 yield keys[column.at + 1], direction == "desc"
 
     def _also(self, ask: Ask, shape: _Shape) -> Ask | None:
-        if not self.path_goals or shape.table != "event":
+        if not self.path_goals:
             return None
-        names = tuple(goal.name for goal in self.goals.values() if goal.prefix)
+        paths = [goal for goal in self.goals.values() if goal.prefix]
+        if shape.table != "event":
+            raise StatsError("dimensions", _alone(paths))
+        names = tuple(goal.name for goal in paths)
         return replace(ask, table="goal", value=(Values(names), *ask.value[1:]))
 
     def _whole(self, metric: Metric, times: tuple[Key, ...]) -> Ask:
@@ -468,6 +500,18 @@ class _Planner:
 
 
 _OF_A_WHOLE = ("percentage", "conversion_rate")
+
+
+def _alone(paths: Iterable[Goal]) -> str:
+    names = ", ".join(repr(goal.name) for goal in paths)
+    return (
+        f"goals of paths ({names}) are published with nothing but days, weeks and months; what goes"
+        " with more are goals of one event, named in a filter event:goal"
+    )
+
+
+def _span(times: tuple[Key, ...]) -> Span | None:
+    return next((key for key in times if key in ("week", "month")), None)
 
 
 def _empty(contract: str) -> str:

@@ -32,7 +32,8 @@ _WEEK = timedelta(days=7)
 # A figure of the last minutes that is older than this says nothing of now.
 _STALE = timedelta(minutes=15)
 
-Key = Literal["day", "week", "month", "by", "value"]
+Span = Literal["week", "month"]
+Key = Literal["day", Span, "by", "value"]
 
 
 class ReleasesUnavailable(Exception):
@@ -46,6 +47,7 @@ class Figures:
     `visitors` over several days is the sum of daily visitors. `duration` and `engagement` are in
     seconds, `scroll` is the sum of percentages. The denominators of each average count only the
     cells in which its numerator may be shown. `revenue` of cells in different currencies is None.
+    `unique_visitors` are those of `Reading.uniques`, and no measure of a question.
     """
 
     visitors: int | None = None
@@ -65,6 +67,7 @@ class Figures:
     revenue: Decimal | None = None
     payments: int | None = None
     currency: str | None = None
+    unique_visitors: int | None = None
 
     @property
     def views_per_visit(self) -> float | None:
@@ -327,7 +330,7 @@ class Reading:
         rows = self.table(site, first, last, "dropped", limit=100)
         return {value: figures.events or 0 for value, figures in rows}
 
-    def uniques(self, site: Site, period: str, first: date, last: date) -> list[tuple[date, int]]:
+    def uniques(self, site: Site, period: Span, first: date, last: date) -> list[tuple[date, int]]:
         """Distinct visitors of the basis consent in each week or month (`period`) that begins
         within the days, where they may be shown: the span's first day, and how many.
         """

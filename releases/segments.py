@@ -16,7 +16,7 @@ from releases.crossing import Counts
 from releases.disclosure import HUB, Cell, Figures, Published, publish, unseparated
 from releases.disclosure.declared import MINE, REST, Grid, may_show_segment
 from releases.scratch import quoted, template
-from releases.tables import Dimension, crossed, of_events
+from releases.tables import Dimension, of_events, segmented
 
 Pair = tuple[str, str]  # a filter: a table and its value
 Shown = Mapping[str, frozenset[str]]  # by dimension
@@ -57,16 +57,10 @@ class Segments:
         ]
 
     def dimensions(self, segment: Segment) -> list[Dimension]:
-        """Those that are crossed with both filters. What is nested would need its parent's cells
-        too and is left out.
-        """
+        """Those that it is broken down by."""
         named = {d.name: d for d in self._day.tables.dimensions}
         pinned = [named[name] for name, _ in segment.filters]
-        return [
-            d
-            for d in self._day.tables.dimensions
-            if not d.parent and all(crossed(d, each) for each in pinned)
-        ]
+        return [d for d in self._day.tables.dimensions if segmented(d, pinned)]
 
     def gather(self, segment: Segment, dimensions: Sequence[Dimension]) -> None:
         """Makes the table that the segment's grids are counted in."""

@@ -20,6 +20,7 @@ What is not declared here cannot be shown. How a day is counted:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -147,6 +148,14 @@ def crossed(first: Dimension, second: Dimension) -> bool:
         and "alone" not in (first.level, second.level)
         and second.name not in ancestors(first)
     )
+
+
+def segmented(dimension: Dimension, filters: Iterable[Dimension]) -> bool:
+    """Whether a segment of several filters is broken down by a dimension: one crossed with each.
+
+    What is nested would need its parent's cells too and is left out.
+    """
+    return not dimension.parent and all(crossed(dimension, each) for each in filters)
 
 
 Kind = Literal["visit", "event", "bot", "tally"]

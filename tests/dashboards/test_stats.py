@@ -16,8 +16,8 @@ from flask import Flask
 from sqlalchemy import insert
 
 from accounts.tokens import Tokens
-from control.database import realtime, released_definitions, released_weeks
-from control.definitions import Definitions, goal, segment
+from control.database import realtime, released_definitions, released_spans, released_weeks
+from control.definitions import Definitions, funnel, goal, segment
 from control.sites import Site, Sites
 from dashboards import stats
 from releases.reading import Reading
@@ -98,6 +98,32 @@ def fill(made: World) -> None:
     belgians = segment("Belgians on the move", [("country", "BE"), ("device", "Mobile")])
     assert declared.add(site, belgians).id == 3
     declared.add(site, segment("French", [("country", "FR")]))
+    buy = declared.add(site, funnel("Buy", ["/shop", "Add to cart", "Purchase"]))
+    for day, *steps in STEPS:
+        shown = [(f"funnel:{buy.id}", "", str(n), {"visitors": v}) for n, v in enumerate(steps, 1)]
+        define(made, site, day, buy.id, shown)
+    for spans, first, uniques in SPANS:
+        version = next(_VERSIONS)
+        with made.control.begin() as connection:
+            connection.execute(
+                insert(released_spans).values(
+                    site=site.id, period=spans, first=first, version=version,
+                    computed_at=NOW.replace(tzinfo=None),
+                )
+            )  # fmt: skip
+        cohorts = [
+            ("cohort", str(first - timedelta(weeks=age)), str(age), {"visitors": n})
+            for age, n in RETURNED.get(first, ())
+            if spans == "week"
+        ]
+        write(
+            made,
+            site,
+            spans,
+            first,
+            version,
+            [("uniques", "", "", {"visitors": uniques}), *cohorts],
+        )
     for number in range((TODAY - FIRST).days + 1):
         day = FIRST + timedelta(days=number)
         define(made, site, day, docs.id, [("goal", "", "Docs", DID)])
@@ -156,6 +182,17 @@ def cells(visitors: int, times: int) -> list[tuple[str, str, str, dict[str, Any]
     ]
 
 
+# A funnel's steps as each day shows them: of the second day the last is hidden.
+STEPS = [(date(2026, 11, 2), 60, 40, 20), (date(2026, 11, 3), 50, 25)]
+SPANS = [
+    ("week", date(2026, 10, 19), 310), ("week", date(2026, 10, 26), 340),
+    ("week", date(2026, 11, 2), 400), ("month", date(2026, 10, 1), 900),
+]  # fmt: skip
+# (age in weeks, visitors) that each week shows.
+RETURNED = {
+    date(2026, 10, 26): [(0, 200)],
+    date(2026, 11, 2): [(0, 150), (1, 50), (2, 15)],
+}
 DID = {"visitors": 45, "visits": 90, "events": 135}
 _VERSIONS = iter(range(1000, 9999))
 
@@ -430,6 +467,44 @@ def test_conversions_over_time_are_of_the_visitors_of_each_point(api: Api) -> No
     assert len(rows) == 7
 
 
+def test_goals_of_events_are_broken_down_where_they_are_named(api: Api) -> None:
+    named = [["is", "event:goal", ["Signed up"]], ["is", "visit:country", ["BE"]]]
+    rows = api.rows(date_range=DAY, dimensions=["event:goal"], filters=named)
+    assert rows == [("Signed up", 12)]
+
+
+def test_distinct_visitors_of_whole_weeks_stand_beside_the_sums_of_days(api: Api) -> None:
+    both = {"metrics": ["visitors", "unique_visitors"], "dimensions": ["time:week"]}
+    found = api.ask(date_range=["2026-10-19", "2026-11-11"], **both)
+    rows = [(*row["dimensions"], *row["metrics"]) for row in found["results"]]
+    assert rows == [
+        ("2026-10-19", None, 310), ("2026-10-26", 100, 340), ("2026-11-02", 720, 400),
+        ("2026-11-09", 300, None),
+    ]  # fmt: skip
+    assert "who consented" in found["meta"]["metric_warnings"]["unique_visitors"]["warning"]
+    # A week that the range cuts is none that was computed.
+    assert api.rows(date_range=["2026-10-20", "2026-11-04"], **both)[-1] == (
+        "2026-11-02",
+        300,
+        None,
+    )
+    largest = {"order_by": [["unique_visitors", "desc"]], "pagination": {"limit": 2, "offset": 1}}
+    rows = api.rows(date_range=["2026-10-19", "2026-11-11"], **both, **largest)
+    assert [row[0] for row in rows] == ["2026-10-26", "2026-10-19"]
+
+
+def test_distinct_visitors_of_months_can_be_compared_with_the_months_before(api: Api) -> None:
+    found = api.ask(
+        metrics=["unique_visitors"],
+        dimensions=["time:month"],
+        date_range=["2026-11-01", "2026-11-22"],
+        include={"comparisons": {"mode": "custom", "date_range": ["2026-10-01", "2026-10-31"]}},
+    )
+    (row,) = found["results"]
+    assert (row["dimensions"], row["metrics"]) == (["2026-11-01"], [None])
+    assert row["comparison"]["metrics"] == [900]
+
+
 def test_money_says_its_currency(api: Api) -> None:
     ((total, average),) = api.rows(
         date_range=DAY,
@@ -473,7 +548,40 @@ def test_money_says_its_currency(api: Api) -> None:
         pytest.param({"filters": [["is", "event:goal", ["None"]]]}, "Docs, Signed up", id="goal"),
         pytest.param({"filters": [["is", "segment", [8]]]}, "number: 3, 4", id="segment"),
         pytest.param({"filters": [["is", "event:goal", ["Docs"]], ["is", "visit:country", ["BE"]]]},
-                     "goes with nothing", id="a path's goal crossed"),
+                     "nothing but days", id="a path's goal crossed"),
+        pytest.param({"filters": [["and", [["is", "event:goal", ["Docs"]],
+                      ["is", "visit:country", ["BE"]]]]]}, "nothing but days",
+                     id="a path's goal crossed within and"),
+        pytest.param({"filters": [["is", "event:goal", ["Docs"]]], "dimensions": ["time:hour"]},
+                     "nothing but days", id="a path's goal by the hour"),
+        pytest.param({"dimensions": ["event:goal"], "filters": [["is", "visit:country", ["BE"]]]},
+                     "goals of paths ('Docs')", id="all goals of a country"),
+        pytest.param({"dimensions": ["visit:region"], "filters": [["is", "segment", [3]]]},
+                     "dimensions: visit:region are not published of segment 3 (Belgians on the"
+                     " move); it goes with one of app:name, app:screen, app:version,",
+                     id="what is nested, of a segment"),
+        pytest.param({"dimensions": ["visit:browser_version"], "filters":
+                      [["is", "segment", [3]]]}, "visit:browser,", id="versions of a segment"),
+        pytest.param({"filters": [["is", "segment", [3]], ["is", "visit:city", ["Gent"]]]},
+                     "visit:city are not published", id="a nested filter of a segment"),
+        pytest.param({"dimensions": ["visit:country"], "filters": [["is", "segment", [3]]]},
+                     "visit:country are not published", id="a segment's own dimension"),
+        pytest.param({"dimensions": ["event:goal"], "filters": [["is", "segment", [3]]]},
+                     "event:goal are not published", id="goals of a segment"),
+        pytest.param({"dimensions": ["event:page", "visit:source"], "filters":
+                      [["is", "segment", [3]]]}, "event:page and visit:source are not published",
+                     id="two dimensions of a segment"),
+        pytest.param({"filters": [["is", "segment", [3]], ["is", "segment", [4]]]},
+                     "one segment's number", id="two segments"),
+        pytest.param({"dimensions": ["visit:city"], "filters": [["is", "visit:country", ["BE"]]]},
+                     "visit:region", id="a city of a country"),
+        pytest.param({"metrics": ["unique_visitors"]}, "time:week or time:month", id="uniques"),
+        pytest.param({"metrics": ["unique_visitors"], "dimensions": ["time:day"]},
+                     "unique_visitors is published of whole weeks", id="uniques of days"),
+        pytest.param({"metrics": ["unique_visitors"], "dimensions": ["time:week", "visit:source"]},
+                     "only dimension", id="uniques of a source"),
+        pytest.param({"metrics": ["unique_visitors"], "dimensions": ["time:week"], "filters":
+                      [["is", "segment", [3]]]}, "no filter", id="uniques of a segment"),
         pytest.param({"metrics": ["events"]}, "events is published with event:name", id="events"),
         pytest.param({"metrics": ["pageviews"], "dimensions": ["event:name"]}, "ask for events",
                      id="views of events"),
