@@ -7,7 +7,8 @@ learns from the answers which sites there are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import TypeVar
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -16,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from accounts.tokens import Tokens
 from control.definitions import Definitions
 from control.sites import Site, Sites
-from dashboards import stats_answer, stats_language, stats_plan
+from dashboards import stats_answer, stats_language, stats_people, stats_plan
 from dashboards.stats_language import StatsError
 from releases.reading import Reading, ReleasesUnavailable
 
@@ -28,6 +29,9 @@ _FORBIDDEN = (
     " site you've requested."
 )
 _AWAY = "The figures cannot be read at the moment; what was collected is safe."
+
+
+_Found = TypeVar("_Found")
 
 
 class _Refused(Exception):
@@ -65,10 +69,29 @@ def blueprint(
         today = site.calendar.local_day(now())
         oldest = reading.oldest_day(site) if asked.date_range == "all" else None
         planned = stats_plan.plan(asked, site, today, oldest, definitions)
-        found = stats_answer.answer(reading, site, planned)
-        if _wants_csv():
-            return _response(stats_answer.as_csv(found).encode(), "text/csv; charset=utf-8")
-        return _response(msgspec.json.encode(found), "application/json")
+        return _answered(stats_answer.answer(reading, site, planned), stats_answer.as_csv)
+
+    @routes.get("/api/v1/stats/funnels")
+    def funnels() -> Response:
+        """Every funnel of the site, step by step."""
+        site = opened(request.args.get("site_id", ""))
+        first, last = days_of(site)
+        declared = definitions.funnels(site)
+        found = stats_people.funnels(reading, site, declared, first, last)
+        return _answered(found, stats_people.funnels_as_csv)
+
+    @routes.get("/api/v1/stats/retention")
+    def retention() -> Response:
+        """Who came back, by the week in which they were new."""
+        site = opened(request.args.get("site_id", ""))
+        first, last = days_of(site)
+        found = stats_people.retention(reading, site, first, last)
+        return _answered(found, stats_people.retention_as_csv)
+
+    def days_of(site: Site) -> tuple[date, date]:
+        asked = stats_people.date_range(request.args)
+        oldest = reading.oldest_day(site) if asked == "all" else None
+        return stats_language.days("date_range", asked, site.calendar.local_day(now()), oldest)
 
     @routes.get("/api/v1/stats/realtime/visitors")
     def realtime() -> Response:
@@ -112,9 +135,12 @@ def _site_of(body: bytes) -> str:
         return ""
 
 
-def _wants_csv() -> bool:
+def _answered(found: _Found, as_csv: Callable[[_Found], str]) -> Response:
+    """As JSON, or as a table where that is what the client takes."""
     best = request.accept_mimetypes.best_match(["application/json", "text/csv"])
-    return best == "text/csv"
+    if best == "text/csv":
+        return _response(as_csv(found).encode(), "text/csv; charset=utf-8")
+    return _response(msgspec.json.encode(found), "application/json")
 
 
 def _error(status: int, message: str) -> Response:

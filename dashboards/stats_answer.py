@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -118,18 +118,26 @@ def answer(reading: Reading, site: Site, plan: Plan) -> Answer:
 
 
 def as_csv(answer: Answer) -> str:
-    """The results as RFC 4180, one column a dimension and a metric; null is empty.
+    """The results as a table, one column a dimension and a metric. Money stands as its number."""
+    rows = (
+        [*row.dimensions, *(n["value"] if isinstance(n, dict) else n for n in row.metrics)]
+        for row in answer.results
+    )
+    return table([*answer.query.dimensions, *answer.query.metrics], rows)
 
-    Money stands as its number. A text that a spreadsheet would take for a formula gets a quote
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """RFC 4180; None is empty. A text that a spreadsheet would take for a formula gets a quote
     before it (OWASP, CSV injection): it may be a stranger's.
     """
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow([*answer.query.dimensions, *answer.query.metrics])
-    for row in answer.results:
-        texts = [f"'{text}" if text.startswith(_FORMULA) else text for text in row.dimensions]
-        numbers = [n["value"] if isinstance(n, dict) else n for n in row.metrics]
-        writer.writerow([*texts, *numbers])
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(
+            f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+            for cell in row
+        )
     return out.getvalue()
 
 
@@ -341,31 +349,34 @@ def _meta(
     reading: Reading, site: Site, plan: Plan, found: Found, results: Sequence[Result]
 ) -> Meta:
     ask = plan.ask
-    fresh = reading.freshness(site, ask.first, ask.last)
-    released = fresh.open + fresh.provisional + fresh.final
     total = found.total
     if plan.query.include.total_rows and not found.rows and ask.offset:
         total = reading.find(site, replace(ask, limit=1, offset=0)).total
     include = plan.query.include
-    return Meta(
-        disclosure=Disclosure(
-            k=site.k,
-            suppressed=_suppressed(plan, found, results),
-            rounded_to=ROUNDED_CHANGING if fresh.open or fresh.provisional else ROUNDED_FINAL,
-        ),
-        freshness=Freshness(
-            fresh.computed_at,
-            Days(
-                fresh.final,
-                fresh.provisional,
-                fresh.open,
-                (ask.last - ask.first).days + 1 - released,
-            ),
-        ),
+    of_days = meta(reading, site, ask.first, ask.last, _suppressed(plan, found, results))
+    return msgspec.structs.replace(
+        of_days,
         imports_included=False if include.imports else None,
         metric_warnings=_warnings(plan),
         time_labels=_time_labels(site, plan) if include.time_labels else None,
         total_rows=total if include.total_rows else None,
+    )
+
+
+def meta(reading: Reading, site: Site, first: date, last: date, suppressed: bool) -> Meta:
+    """What is said of every answer over these days."""
+    fresh = reading.freshness(site, first, last)
+    released = fresh.open + fresh.provisional + fresh.final
+    return Meta(
+        disclosure=Disclosure(
+            k=site.k,
+            suppressed=suppressed,
+            rounded_to=ROUNDED_CHANGING if fresh.open or fresh.provisional else ROUNDED_FINAL,
+        ),
+        freshness=Freshness(
+            fresh.computed_at,
+            Days(fresh.final, fresh.provisional, fresh.open, (last - first).days + 1 - released),
+        ),
     )
 
 
@@ -414,17 +425,17 @@ def _asked(site: Site, plan: Plan) -> Asked:
     return Asked(
         site_id=site.domain,
         metrics=query.metrics,
-        date_range=_moments(site, plan.ask.first, plan.ask.last),
+        date_range=moments(site, plan.ask.first, plan.ask.last),
         filters=query.filters,
         dimensions=query.dimensions,
         order_by=list(plan.order),
         include=query.include,
         pagination=query.pagination,
-        comparison_date_range=_moments(site, *plan.compared) if plan.compared else None,
+        comparison_date_range=moments(site, *plan.compared) if plan.compared else None,
     )
 
 
-def _moments(site: Site, first: date, last: date) -> list[str]:
+def moments(site: Site, first: date, last: date) -> list[str]:
     """The first and the last second of the days, with their offsets (ISO 8601)."""
     calendar = site.calendar
     return [

@@ -76,8 +76,7 @@ class Figures:
     @property
     def bounce_rate(self) -> float | None:
         """From 0 to 1."""
-        rate = _ratio(self.bounces, self.bounce_visits)
-        return None if rate is None else min(rate, 1.0)  # both are rounded, each by itself
+        return _share(self.bounces, self.bounce_visits)
 
     @property
     def visit_duration(self) -> float | None:
@@ -219,6 +218,30 @@ _OF_PAGES = tuple(field.name for field in fields(Figures))[:10]
 _BY_VISITORS = (("visitors", True), ("pageviews", True), ("events", True), ("value", False))
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Visitors who got to a funnel's step, over the days that show it; None where no day does.
+
+    A step is hidden on other days than the one before it, so what it is compared with are the
+    visitors of the first step (`of_first`) and of the one before (`of_before`) on the same days.
+    """
+
+    days: int
+    visitors: int | None
+    of_first: int | None
+    of_before: int | None
+
+    @property
+    def conversion_rate(self) -> float | None:
+        """Of the first step, from 0 to 1."""
+        return _share(self.visitors, self.of_first)
+
+    @property
+    def step_rate(self) -> float | None:
+        """Of the step before, from 0 to 1."""
+        return _share(self.visitors, self.of_before)
+
+
 class Reading:
     """Answers from releases alone. Every method raises `ReleasesUnavailable`."""
 
@@ -348,6 +371,14 @@ class Reading:
             if first <= monday <= last:
                 found.setdefault(monday, {})[int(age)] = visitors
         return {monday: dict(sorted(found[monday].items())) for monday in sorted(found)}
+
+    def funnel(self, site: Site, number: int, steps: int, first: date, last: date) -> list[Reached]:
+        """The steps of a funnel, summed over the days that show them."""
+        ask = Ask(f"funnel:{number}", first, last, ("day", "value"), measures=("visitors",))
+        shown: dict[int, dict[date, int]] = {step: {} for step in range(1, steps + 1)}
+        for row in self.find(site, ask).rows:
+            shown[int(row.key[1])][row.key[0]] = row.figures.visitors or 0
+        return [_reached(shown, step) for step in shown]
 
     def _followed(
         self, site: Site, table: str, period: str, first: date, last: date
@@ -503,6 +534,23 @@ def _figures(measures: Sequence[str], row: Sequence[Any]) -> Figures:
         for name, n in zip(measures, row, strict=True)
     }
     return Figures(**figures)
+
+
+def _reached(shown: Mapping[int, Mapping[date, int]], step: int) -> Reached:
+    days = shown[step]
+    if not days:
+        return Reached(0, None, None, None)
+    before = shown.get(step - 1, days)
+
+    def sum_of(others: Mapping[date, int]) -> int:
+        return sum(others.get(day, 0) for day in days)
+
+    return Reached(len(days), sum_of(days), sum_of(shown[1]), sum_of(before))
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    rate = _ratio(part, whole)
+    return None if rate is None else min(rate, 1.0)  # both are rounded, each by itself
 
 
 _NO_COUNTS = ("revenue", "currency")

@@ -42,6 +42,14 @@ class Api:
         headers = {"Accept": accept, "Authorization": f"Bearer {token or self.token}"}
         return self.app.test_client().post("/api/v2/query", json=asked, headers=headers)
 
+    def get(
+        self, name: str, token: str | None = None, accept: str = "application/json", **asked: str
+    ) -> Any:
+        headers = {"Accept": accept, "Authorization": f"Bearer {token or self.token}"}
+        return self.app.test_client().get(
+            f"/api/v1/stats/{name}", query_string={"site_id": SITE} | asked, headers=headers
+        )
+
     def ask(self, **query: Any) -> Any:
         response = self.post(**query)
         assert response.status_code == 200, response.get_data(as_text=True)
@@ -503,6 +511,68 @@ def test_distinct_visitors_of_months_can_be_compared_with_the_months_before(api:
     (row,) = found["results"]
     assert (row["dimensions"], row["metrics"]) == (["2026-11-01"], [None])
     assert row["comparison"]["metrics"] == [900]
+
+
+def test_a_funnel_compares_its_steps_on_the_days_that_show_them(api: Api) -> None:
+    found = api.get("funnels", date_range="2026-11-02,2026-11-04").get_json()
+    (buy,) = found["results"]
+    assert (buy["name"], [step["step"] for step in buy["steps"]]) == (
+        "Buy", ["/shop", "Add to cart", "Purchase"],
+    )  # fmt: skip
+    figures = [
+        tuple(step[name] for name in ("visitors", "conversion_rate", "step_rate", "days"))
+        for step in buy["steps"]
+    ]
+    # The last step is known of the first day alone: 20 of its 60, and of its 40.
+    assert figures == [(110, 100.0, 100.0, 2), (65, 59.1, 59.1, 2), (20, 33.3, 50.0, 1)]
+    assert found["meta"]["disclosure"] == {"k": 10, "suppressed": True, "rounded_to": 5}
+    assert found["meta"]["freshness"]["days"]["final"] == 3
+    assert found["query"]["date_range"][0] == "2026-11-02T00:00:00+01:00"
+    (nothing,) = api.get("funnels", date_range="2026-11-10,2026-11-12").get_json()["results"]
+    assert {step["visitors"] for step in nothing["steps"]} == {None}
+
+
+def test_retention_follows_the_cohorts_of_the_weeks_asked_for(api: Api) -> None:
+    found = api.get("retention", date_range="2026-10-18,2026-11-07").get_json()
+    assert [(c["week"], c["new_visitors"], c["returned"][:3]) for c in found["results"]] == [
+        ("2026-10-19", None, [None, 15, None]),
+        ("2026-10-26", 200, [50, None, None]),
+        ("2026-11-02", 150, [None, None, None]),
+    ]
+    assert found["results"][1]["retention"] == [25.0, None, None, None, None, None]
+    assert found["meta"]["disclosure"]["suppressed"]  # the first cohort's size
+    shown = api.get("retention", date_range="2026-10-26,2026-11-07").get_json()
+    assert not shown["meta"]["disclosure"]["suppressed"]  # the rest is not over yet
+
+
+def test_funnels_and_cohorts_can_be_had_as_csv(api: Api) -> None:
+    def lines(name: str) -> list[list[str]]:
+        response = api.get(name, accept="text/csv", date_range="2026-10-26,2026-11-03")
+        assert response.content_type == "text/csv; charset=utf-8"
+        return list(csv.reader(io.StringIO(response.get_data(as_text=True))))
+
+    assert lines("funnels")[1] == ["Buy", "/shop", "110", "100.0", "100.0", "2"]
+    assert lines("retention")[1] == ["2026-10-26", "200", "50", "", "", "", "", ""]
+
+
+@pytest.mark.parametrize("name", ["funnels", "retention"])
+@pytest.mark.parametrize(
+    ("asked", "status", "says"),
+    [
+        pytest.param({}, 400, "date_range: is needed", id="no range"),
+        pytest.param({"date_range": "soon"}, 400, "none of day,", id="no such range"),
+        pytest.param({"date_range": "28d", "k": "1"}, 400, "k: no parameter", id="more"),
+        pytest.param({"date_range": "28d", "site_id": "other.example.com"}, 401, "Invalid API key",
+                     id="another site"),
+        pytest.param({"date_range": "28d", "token": "wrong"}, 401, "Invalid API key", id="token"),
+    ],
+)  # fmt: skip
+def test_a_question_for_funnels_or_cohorts_that_cannot_be_answered_is_refused(
+    api: Api, name: str, asked: dict[str, str], status: int, says: str
+) -> None:
+    response = api.get(name, **asked)
+    assert response.status_code == status
+    assert says in response.get_json()["error"]
 
 
 def test_money_says_its_currency(api: Api) -> None:
