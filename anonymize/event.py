@@ -74,7 +74,8 @@ DROPS = {
     Reason.EXCLUDED_HOST: "a page on a host that the site excludes, such as a test server",
     Reason.EXCLUDED_PATH: "a page under a path that the site excludes",
     Reason.UNSUPPORTED_TYPE: "a type of Segment's that is not kept: `group`, `alias` or unknown",
-    Reason.NO_TRAITS: "`identify` alone: traits of people are not stored",
+    Reason.NO_TRAITS: "`identify` of which nothing may be stored: no trait that the site "
+    "allows, or no consent",
     Reason.ASSET: "log import: an image, script, style sheet or other part of a page",
     Reason.NOT_A_VIEW: "log import: a method other than GET, or a request that failed",
     Reason.DAY_FINAL: "the figures of its day are final and never computed again",

@@ -15,6 +15,7 @@ from anonymize.agent import Agents
 from anonymize.basis import CATEGORIES, Recorded
 from anonymize.event import (
     Accepted,
+    Dropped,
     Outcome,
     RawEvent,
     Reason,
@@ -107,6 +108,8 @@ def _outcome(item: Item, context: Context) -> Outcome:
     outcome = anonymize(content, context)
     if isinstance(outcome, Rejected) and outcome.pointer == "/url":
         return Rejected(outcome.reason, item.url_pointer)
+    if item.of_traits and isinstance(outcome, Accepted) and not outcome.row.props:
+        return Dropped(Reason.NO_TRAITS)
     return outcome
 
 

@@ -2,7 +2,8 @@
 
 https://plausible.io/docs/events-api. Both the long names and the tracker's one-letter names are
 understood. `domain` may name several sites, separated by commas: the event belongs to the first
-that is known. `v`, `h`, `i` and what else a tracker sends is passed over.
+that is known; without it the host of the page is the site. `v`, `i`, `w` and what else a tracker
+sends is passed over (docs/plausible.md).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from anonymize.event import RawEvent, RawRequest, Reason
+from anonymize.url import clean
 from ingest.wire import (
     EVENT_BYTES,
     INTEGERS,
@@ -22,6 +24,7 @@ from ingest.wire import (
     Name,
     Url,
     check_properties,
+    domains,
     mend_surrogates,
     money,
     rejection,
@@ -32,7 +35,6 @@ _Members = dict[str, Any] | str | None
 
 # What the tracker sends for "not measured": depths are per cent.
 _NO_DEPTH = 255
-_DOMAINS = 20  # names looked at in `domain`
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -50,6 +52,8 @@ class _Event(msgspec.Struct, frozen=True):
     meta: _Members = None
     e: _Count | None = None  # milliseconds of engagement
     sd: _Count | None = None  # scroll depth
+    h: Any = None  # the page is in the fragment
+    hash_mode: Any = msgspec.field(default=None, name="hashMode")
     revenue: _Members = None
     dollar: _Members = msgspec.field(default=None, name="$")
 
@@ -79,9 +83,12 @@ def open_event(body: bytes) -> Parcel:
         raise Malformed(Reason.TOO_LARGE)
     event = _decode(body)
     domain, pointer = _either(event.d, "/d", event.domain, "/domain")
-    if domain is None:
+    if named := domains(domain):
+        return Parcel(named, pointer, event)
+    page = clean(event.u or event.url)
+    if page is None:
         raise Malformed(Reason.MISSING_FIELD, "/domain")
-    return Parcel([name.strip() for name in domain.split(",")[:_DOMAINS]], pointer, event)
+    return Parcel([page.hostname], "/u" if event.u else "/url", event)
 
 
 def _decode(body: bytes) -> _Event:
@@ -115,7 +122,7 @@ def _item(event: _Event, request: RawRequest) -> Item:
     raw = RawEvent(
         request=request,
         name=name,
-        url=url,
+        url=_routed(url) if 1 in (event.h, event.hash_mode) else url,
         referrer=event.r or event.referrer or None,
         props=props,
         engagement=event.e,
@@ -124,6 +131,22 @@ def _item(event: _Event, request: RawRequest) -> Item:
         currency=currency,
     )
     return Item(raw, url_pointer=url_pointer)
+
+
+def _routed(url: str) -> str:
+    """Where the page is in the fragment: `/app?a=1#/orders?b=2` → `/app/orders?a=1&b=2`.
+
+    As the beacon writes it. A fragment that is no route stays one, and is dropped: it may hold
+    anything, such as a token of signing in.
+    """
+    address, _, fragment = url.partition("#")
+    route = fragment.removeprefix("!")
+    if not route.startswith("/"):
+        return url
+    path, _, query = address.partition("?")
+    route, _, more = route.partition("?")
+    queries = "&".join(part for part in (query, more) if part)
+    return f"{path.rstrip('/')}{route}" + (f"?{queries}" if queries else "")
 
 
 _PROPS = (("p", "/p"), ("props", "/props"), ("m", "/m"), ("meta", "/meta"))

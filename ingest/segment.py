@@ -2,7 +2,8 @@
 
 https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/ says what they
 hold. Unknown fields are passed over; what is known is checked, and one bad event never costs the
-others.
+others. What is not named here is never read: advertising identifiers, device ids and names,
+`context.traits`, `context.ip` and `context.location` among them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from ingest.wire import (
     Name,
     Url,
     check_properties,
+    domains,
+    is_scalar,
     mend_surrogates,
     money,
     rejection,
@@ -58,6 +61,7 @@ class _Battery(_Struct, frozen=True):
 
 class _Device(_Struct, frozen=True):
     type: Name | None = None
+    manufacturer: Name | None = None
     model: Name | None = None
     memory: _Amount | None = None
     storage: _Amount | None = None
@@ -77,6 +81,7 @@ class _Network(_Struct, frozen=True):
 class _Screen(_Struct, frozen=True):
     width: _Size = None
     height: _Size = None
+    density: _Size = None
 
 
 class _Campaign(_Struct, frozen=True):
@@ -103,6 +108,10 @@ class _Consent(_Struct, frozen=True):
     updated_at: str | None = None
 
 
+class _Library(_Struct, frozen=True):
+    name: _Word = None
+
+
 class _Session(_Struct, frozen=True):
     id: _Id = None
 
@@ -113,6 +122,7 @@ class _Context(_Struct, frozen=True):
     child_directed: bool | None = None
     consent: _Consent | None = None
     device: _Device | None = None
+    library: _Library | None = None
     locale: Name | None = None
     network: _Network | None = None
     os: _System | None = None
@@ -133,18 +143,22 @@ class _Event(_Struct, frozen=True):
     original_timestamp: str | None = None
     sent_at: str | None = None
     properties: dict[str, Any] | None = None
+    traits: Any = None
+    integrations: Any = None
     context: _Context | None = None
 
 
 class _Batch(_Struct, frozen=True):
     batch: list[msgspec.Raw]
     write_key: str | None = None
+    domain: Url | None = None
     sent_at: str | None = None
     context: _Context | None = None  # for the events that have none of their own
 
 
 class _Key(_Struct, frozen=True):
     write_key: str | None = None
+    domain: Url | None = None
 
 
 class _MessageId(_Struct, frozen=True):
@@ -159,12 +173,13 @@ _message_ids = msgspec.json.Decoder(_MessageId)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Parcel:
-    """A body taken apart: the write key that it names, and its events, still as bytes.
+    """A body taken apart: the write key or the domains that it names, and its events as bytes.
 
     `kind` is the type of every event where the path says it; None where each says its own.
     """
 
     write_key: str | None
+    domains: list[str]
     events: list[msgspec.Raw]
     sent: datetime | None = None
     kind: str | None = None
@@ -188,12 +203,12 @@ class Parcel:
                 raise Fault(Reason.MISSING_FIELD, "/type")
             read = _KINDS.get(kind)
             if read is None:
-                reason = Reason.NO_TRAITS if kind == "identify" else Reason.UNSUPPORTED_TYPE
-                return Item(Dropped(reason), event.message_id, pointer=pointer)
+                return Item(Dropped(Reason.UNSUPPORTED_TYPE), event.message_id, pointer=pointer)
             context = event.context or self.context or _Context()
             happening = read(event, context)
             content = _raw_event(event, context, happening, request, self.sent)
-            return Item(content, event.message_id, happening.url_pointer, pointer)
+            of_traits = kind == "identify"
+            return Item(content, event.message_id, happening.url_pointer, pointer, of_traits)
         except (Fault, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Item(rejection(error), _message_id(raw), pointer=pointer)
 
@@ -207,13 +222,14 @@ def open_batch(body: bytes) -> Parcel:
         sent = _time(batch.sent_at, "/sentAt")
     except Fault as fault:
         raise Malformed(fault.rejected.reason, fault.rejected.pointer) from None
-    return Parcel(batch.write_key, batch.batch, sent, context=batch.context)
+    named = domains(batch.domain)
+    return Parcel(batch.write_key, named, batch.batch, sent, context=batch.context)
 
 
 def open_single(body: bytes, kind: str) -> Parcel:
     """The body of `/v1/track` and the like: one event, whose type the path says."""
     key, body = _envelope(_keys, body)
-    return Parcel(key.write_key, [msgspec.Raw(body)], kind=kind)
+    return Parcel(key.write_key, domains(key.domain), [msgspec.Raw(body)], kind=kind)
 
 
 _T = TypeVar("_T")
@@ -323,7 +339,19 @@ def _track(event: _Event, context: _Context) -> _Happening:
     )
 
 
-_KINDS = {"page": _page, "screen": _screen, "track": _track}
+def _identify(event: _Event, context: _Context) -> _Happening:
+    """Traits are told like properties, of which the site allows some. None is worth a refusal."""
+    page = context.page or _Page()
+    traits = event.traits if isinstance(event.traits, dict) else {}
+    stated = {key: value for key, value in traits.items() if is_scalar(value)}
+    return _Happening("identify", page.url, "/context/page/url", page.referrer, properties=stated)
+
+
+_KINDS = {"page": _page, "screen": _screen, "track": _track, "identify": _identify}
+
+# They write `sentAt` into a file when they close it, and send that file when there is a network
+# again, days later perhaps: how far their clock is off cannot be told.
+_FILE_WRITERS = frozenset({"analytics-kotlin", "analytics-swift", "analytics-csharp"})
 
 
 def _raw_event(
@@ -336,19 +364,21 @@ def _raw_event(
     app = context.app or _App()
     device = context.device or _Device()
     system = context.os or _System()
+    system_name = _system_name(system, device)
     screen = context.screen or _Screen()
+    scale = _scale(screen, system_name)
     stated = "timestamp" if event.timestamp else "originalTimestamp"
     return RawEvent(
         request=request,
         name=happening.name,
         message_id=event.message_id or None,
         occurred=_time(event.timestamp or event.original_timestamp, f"/{stated}"),
-        sent=_time(event.sent_at, "/sentAt") or sent,
+        sent=None if _writes_files(context) else _time(event.sent_at, "/sentAt") or sent,
         consent=_consent(context.consent) if context.consent else RawConsent(),
         child_directed=bool(context.child_directed),
         anonymous_id=_word(event.anonymous_id),
         user_id=_word(event.user_id),
-        session_id=_session(context),
+        session_id=_session(event, context),
         url=happening.url or None,
         referrer=happening.referrer or None,
         campaign=_campaign(context.campaign) if context.campaign else {},
@@ -357,17 +387,17 @@ def _raw_event(
         currency=happening.currency,
         language=context.locale,
         screen_name=happening.screen,
-        screen_width=_size(screen.width),
-        screen_height=_size(screen.height),
+        screen_width=_size(screen.width, scale),
+        screen_height=_size(screen.height, scale),
         app_name=app.name,
         app_version=_word(app.version),
         app_build=_word(app.build),
-        os_name=system.name or device.type,
+        os_name=system_name,
         os_version=_word(system.version),
-        device_type=device.type,
+        device_type="tablet" if (device.model or "").startswith("iPad") else device.type,
         device_model=device.model,
         memory_total=_size(device.memory.total) if device.memory else None,
-        storage_total=_size(device.storage.total) if device.storage else None,
+        storage_total=_storage(device, system_name),
         battery=device.battery.level if device.battery else None,
         connection=_connection(context.network) if context.network else None,
     )
@@ -388,12 +418,48 @@ def _word(value: str | float | None) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
-def _size(value: float | None) -> int | None:
-    return None if value is None else int(value)
+def _size(value: float | None, scale: float = 1) -> int | None:
+    return None if value is None else int(value / scale)
 
 
-def _session(context: _Context) -> str | None:
-    return _word(context.session_id) or (_word(context.session.id) if context.session else None)
+def _scale(screen: _Screen, system_name: str | None) -> float:
+    """Android tells its screens in pixels and how many make one that layouts count in."""
+    android = (system_name or "").lower() == "android"
+    return screen.density if android and screen.density and screen.density >= 1 else 1
+
+
+def _system_name(system: _System, device: _Device) -> str | None:
+    """On a Mac the Swift SDK states the version (`Version 14.1 (Build …)`) as the name."""
+    named = system.name and not system.name.startswith("Version ")
+    return system.name if named else device.type
+
+
+def _storage(device: _Device, system_name: str | None) -> int | None:
+    """Nothing from Apple's systems, nor where it is not known whose it is.
+
+    Apple lets nobody send off how large a disk is (NSPrivacyAccessedAPICategoryDiskSpace).
+    """
+    if device.storage is None or system_name is None:
+        return None
+    return None if (device.manufacturer or "").lower() == "apple" else _size(device.storage.total)
+
+
+def _writes_files(context: _Context) -> bool:
+    return context.library is not None and str(context.library.name).lower() in _FILE_WRITERS
+
+
+def _session(event: _Event, context: _Context) -> str | None:
+    stated = _word(context.session_id) or (_word(context.session.id) if context.session else None)
+    return stated or _amplitudes_session(event.integrations)
+
+
+def _amplitudes_session(integrations: Any) -> str | None:
+    """Where the SDKs' plugins for sessions put theirs; -1 before there is one."""
+    amplitude = integrations.get("Actions Amplitude") if isinstance(integrations, dict) else None
+    session = amplitude.get("session_id") if isinstance(amplitude, dict) else None
+    return (
+        str(session) if isinstance(session, int | str) and session not in (-1, "", "-1") else None
+    )
 
 
 def _campaign(campaign: _Campaign) -> dict[str, str]:

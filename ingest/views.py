@@ -31,7 +31,7 @@ from anonymize.ip import truncated
 from anonymize.keys import Keys
 from control.objections import Objections
 from control.sites import Site, Sites
-from ingest import body, plausible, segment
+from ingest import body, pixel, plausible, segment
 from ingest.collector import Collector, Sink
 from ingest.final_days import RecentFinalDays
 from ingest.limits import Limiter, Limits
@@ -59,12 +59,16 @@ _PREFLIGHT = {
 }
 # Why a browser asks: the Fetch standard's header, and what Chrome, Safari and Firefox sent before.
 _PURPOSE = ("HTTP_SEC_PURPOSE", "HTTP_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
-_KINDS = ("track", "page", "screen", "identify")
+# Each has a path of its own, and one of a single letter, which analytics.js sends to.
+_KINDS = ("track", "page", "screen", "identify", "group", "alias")
+_SINGLES = {f"/v1/{path}": kind for kind in _KINDS for path in (kind, kind[0])}
 # Where events are sent: what asks for anything else answers differently.
-PATHS = frozenset({"/v1/batch", "/v1/b", "/api/event", *(f"/v1/{kind}" for kind in _KINDS)})
+PATHS = frozenset({"/v1/batch", "/v1/b", "/api/event", *_SINGLES})
+_PIXEL = _ALLOWED | {"Content-Type": "image/gif", "Cache-Control": "no-store"}
 _STATUS = {Reason.TOO_LARGE: 413, Reason.UNSUPPORTED_MEDIA: 415}
 _RETRY_AFTER = 10.0  # seconds, where the spool does not say
 _NO_KEY = "no site has this write key"
+_NO_DOMAIN = "no site has this domain"
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -159,21 +163,55 @@ class _Endpoints:
 
     def event(self, environ: WSGIEnvironment, now: datetime) -> Answer:
         parcel = plausible.open_event(body.read(environ))
-        site = next((s for name in parcel.domains if (s := self._sites.by_domain(name))), None)
+        site = self._of_domains(parcel.domains)
         if site is None:
-            pointer = parcel.domain_pointer
-            raise _Refusal(400, Reason.UNKNOWN_SITE, pointer, "no site has this domain")
+            raise _Refusal(400, Reason.UNKNOWN_SITE, parcel.domain_pointer, _NO_DOMAIN)
+        return _plausible_answer(self._collect_one(site, parcel, environ, now))
+
+    def image(self, environ: WSGIEnvironment, now: datetime) -> Answer:
+        query, referer = environ.get("QUERY_STRING", ""), environ.get("HTTP_REFERER", "")
+        parcel = pixel.open_pixel(query, referer)
+        key, names = parcel.key, parcel.domains
+        site = self._sites.by_write_key(key) if key else self._of_domains(names)
+        if site is None:
+            raise _Refusal(400, Reason.UNKNOWN_SITE, parcel.pointer, _NO_DOMAIN)
+        if environ["REQUEST_METHOD"] == "HEAD":  # asks about the image; shows it to nobody
+            return Answer(200, {})
+        outcome = self._collect_one(site, parcel, environ, now)
+        reason = None if isinstance(outcome, Accepted) else outcome.reason
+        return Answer(200, {"X-Discreet-Reason": reason.value} if reason else {})
+
+    def _of_domains(self, names: list[str]) -> Site | None:
+        """The first site that is known; as Plausible does it, without a leading `www.` too."""
+        found = (self._sites.by_domain(n) for name in names for n in (name, _without_www(name)))
+        return next(filter(None, found), None)
+
+    def _collect_one(
+        self,
+        site: Site,
+        parcel: plausible.Parcel | pixel.Parcel,
+        environ: WSGIEnvironment,
+        now: datetime,
+    ) -> Outcome:
         self._admit(environ, site, 1)
         item = parcel.item(_raw_request(environ, now, keyed=False))
         [outcome] = self._collector.collect(site, [item], now, counted=now)
-        return _plausible_answer(outcome)
+        return outcome
 
     def settings(self, write_key: str) -> Response:
-        """What Segment's SDKs fetch when they start: where to send to, and nothing else."""
+        """What Segment's SDKs fetch when they start: where to send to, and nothing else.
+
+        Without a rate of their own, the SDKs' figures about themselves go to Segment.
+        """
         if self._sites.by_write_key(write_key) is None:
             return _response(_refused(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY))
-        destination = {"apiKey": write_key, "apiHost": f"{self._host or request.host}/v1"}
-        return _response(_json({"integrations": {"Segment.io": destination}, "plan": {}}, 200))
+        host = f"{self._host or request.host}/v1"
+        settings = {
+            "integrations": {"Segment.io": {"apiKey": write_key, "apiHost": host}},
+            "plan": {},
+            "metrics": {"sampleRate": 0, "host": host},
+        }
+        return _response(_json(settings, 200))
 
     def guarded(self, view: _View) -> Endpoint:
         """The view with every failure turned into an answer, and counted."""
@@ -213,11 +251,14 @@ class _Endpoints:
             raise _Later(Reason.RATE_LIMITED, seconds)
 
     def _segment(self, parcel: segment.Parcel, environ: WSGIEnvironment, now: datetime) -> Answer:
-        site = self._sites.by_write_key(_basic_user(environ) or parcel.write_key or "")
+        key = _basic_user(environ) or parcel.write_key or ""
+        by_name = not key and bool(parcel.domains)
+        site = self._of_domains(parcel.domains) if by_name else self._sites.by_write_key(key)
         if site is None:
-            raise _Refusal(401, Reason.UNKNOWN_SITE, "/writeKey", _NO_KEY)
+            pointer, why = ("/domain", _NO_DOMAIN) if by_name else ("/writeKey", _NO_KEY)
+            raise _Refusal(401, Reason.UNKNOWN_SITE, pointer, why)
         self._admit(environ, site, len(parcel.events))
-        items = parcel.items(_raw_request(environ, now, keyed=True))
+        items = parcel.items(_raw_request(environ, now, keyed=not by_name))
         return _json(_report(items, self._collector.collect(site, items, now, counted=now)), 200)
 
     def _stated_site(self, environ: WSGIEnvironment) -> Site | None:
@@ -239,14 +280,15 @@ def init(
         "/v1/batch": endpoints.batch,
         "/v1/b": endpoints.batch,
         "/api/event": endpoints.event,
-    } | {f"/v1/{kind}": endpoints.single(kind) for kind in _KINDS}
+    } | {path: endpoints.single(kind) for path, kind in _SINGLES.items()}
     table = {("POST", path): endpoints.guarded(view) for path, view in views.items()}
     table |= {("OPTIONS", path): _preflight for path in views}
+    table[("GET", "/pixel.gif")] = _pictured(endpoints.guarded(endpoints.image))
     routes = Blueprint("ingest", __name__)
     for (method, path), endpoint in table.items():
         routes.add_url_rule(
             path,
-            f"{path} {method}",
+            f"{method} {path}".replace(".", "_"),
             _routed(endpoint),
             methods=[method],
             provide_automatic_options=False,
@@ -285,6 +327,21 @@ def _response(answer: Answer) -> Response:
 
 def _preflight(environ: WSGIEnvironment) -> Answer:
     return Answer(204, _PREFLIGHT)
+
+
+def _pictured(endpoint: Endpoint) -> Endpoint:
+    """The image whatever the answer is, since a page shows it; why, stands in the header."""
+
+    def answer(environ: WSGIEnvironment) -> Answer:
+        told = endpoint(environ).headers.get("X-Discreet-Reason")
+        reason = {"X-Discreet-Reason": told} if told else {}
+        return Answer(200, _PIXEL | reason, pixel.IMAGE)
+
+    return answer
+
+
+def _without_www(name: str) -> str:
+    return name.lower().removeprefix("www.")
 
 
 def _basic_user(environ: WSGIEnvironment) -> str:

@@ -38,13 +38,15 @@ class Item(NamedTuple):
     """One event of a request: ready for the pipeline, or already decided by its wire format.
 
     `pointer` is the JSON pointer (RFC 6901) of the event in the body, and `url_pointer` that of
-    the field, within the event, that its URL was taken from.
+    the field, within the event, that its URL was taken from. An event `of_traits` tells nothing
+    but what its properties hold: without any that may be kept it is not worth a row.
     """
 
     content: RawEvent | Dropped | Rejected
     message_id: str | None = None
     url_pointer: str = "/url"
     pointer: str = ""
+    of_traits: bool = False
 
 
 class Malformed(ValueError):
@@ -114,6 +116,14 @@ def mend_surrogates(body: bytes) -> bytes:
     return _ESCAPES.sub(mend, body)
 
 
+_DOMAINS = 20  # names looked at
+
+
+def domains(stated: str | None) -> list[str]:
+    """The names of sites in a list such as Plausible's tags may state, separated by commas."""
+    return [name.strip() for name in (stated or "").split(",")[:_DOMAINS] if name.strip()]
+
+
 def check_properties(properties: dict[str, Any], pointer: str) -> None:
     """Raises `Fault` for the first property that breaks a limit."""
     if len(properties) > PROPERTIES:
@@ -144,6 +154,15 @@ def check_number(value: Any, pointer: str) -> None:
         isinstance(value, int) and value not in INTEGERS
     ):
         raise Fault(Reason.BAD_NUMBER, pointer)
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether a value may be kept as a property: a scalar within the limits."""
+    if isinstance(value, str):
+        return len(value) <= VALUE_LENGTH
+    if isinstance(value, int):
+        return value in INTEGERS
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _escaped(key: str) -> str:

@@ -65,6 +65,32 @@ def test_a_domain_may_list_several_sites():
     assert parcel.domain_pointer == "/d"
 
 
+def test_without_a_domain_the_site_is_the_pages_host():
+    parcel = open_event(b'{"n":"pageview","u":"https://www.e.com/a"}')
+    assert (parcel.domains, parcel.domain_pointer) == (["www.e.com"], "/u")
+
+
+@pytest.mark.parametrize("mode", [{"h": 1}, {"hashMode": 1}])
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("https://e.com/#/orders", "https://e.com/orders"),
+        ("https://e.com/app/#!/orders/7", "https://e.com/app/orders/7"),
+        ("https://e.com/app?ref=x#/a?utm_source=y", "https://e.com/app/a?ref=x&utm_source=y"),
+        ("https://e.com/a#access_token=x", "https://e.com/a#access_token=x"),
+        ("https://e.com/a", "https://e.com/a"),
+    ],
+    ids=["route", "bang", "queries", "no route", "no fragment"],
+)
+def test_in_hash_mode_a_route_in_the_fragment_is_the_page(mode, url, read):
+    assert content(VIEW | mode | {"u": url}).url == read
+    assert content(VIEW | {"h": 0, "u": url}).url == url
+
+
+def test_what_trackers_send_besides_is_passed_over():
+    assert content(VIEW | {"v": 36, "i": False, "w": 1280, "x": [1]}) == content(VIEW)
+
+
 BAD = {
     "no name": ({"u": "https://e.com/", "d": "e.com"}, Reason.MISSING_FIELD, "/name"),
     "no url": ({"n": "pageview", "d": "e.com"}, Reason.MISSING_FIELD, "/url"),
@@ -140,6 +166,8 @@ def test_half_an_emoji_is_mended():
                 "m",
                 "e",
                 "sd",
+                "h",
+                "hashMode",
                 "revenue",
                 "$",
                 "x",

@@ -94,7 +94,7 @@ def test_device_facts_are_read_from_the_context():
                 "battery": {"level": 0.5},
             },
             "network": {"wifi": False, "cellular": True, "carrier": "x"},
-            "screen": {"width": 412.0, "height": 915, "density": 2},
+            "screen": {"width": 1080.0, "height": 2400, "density": 2.625},
             "locale": "nl-BE",
             "timezone": "Europe/Brussels",
             "campaign": {"name": "spring", "source": "news", "other": "x"},
@@ -108,7 +108,7 @@ def test_device_facts_are_read_from_the_context():
     assert (found.device_type, found.device_model) == ("android", "Pixel 8")
     assert (found.memory_total, found.storage_total) == (8_000_000_000, 128_000_000_000)
     assert (found.battery, found.connection) == (0.5, "cellular")
-    assert (found.screen_width, found.screen_height, found.language) == (412, 915, "nl-BE")
+    assert (found.screen_width, found.screen_height, found.language) == (411, 914, "nl-BE")
     assert found.campaign == {"campaign": "spring", "source": "news"}
 
 
@@ -179,7 +179,6 @@ def test_the_batchs_context_holds_for_events_that_have_none():
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("identify", Reason.NO_TRAITS),
         ("group", Reason.UNSUPPORTED_TYPE),
         ("alias", Reason.UNSUPPORTED_TYPE),
         ("ride", Reason.UNSUPPORTED_TYPE),
@@ -189,6 +188,94 @@ def test_types_that_are_not_kept_are_dropped_by_name(kind, reason):
     [item] = items({"type": kind, "messageId": "m", "traits": {"email": "a@b.c"}})
     assert item.content == Dropped(reason)
     assert item.message_id == "m"
+
+
+def test_an_identify_tells_its_scalar_traits_and_nothing_else():
+    traits = {"plan": "pro", "seats": 3, "beta": True, "address": {"city": "x"}, "tags": ["x"]}
+    odd = {"long": "x" * 301, "none": None, "huge": 2**64}
+    [item] = items({"type": "identify", "userId": "u", "traits": traits | odd})
+    assert item.of_traits
+    assert (item.content.name, item.content.user_id) == ("identify", "u")
+    assert item.content.props == {"plan": "pro", "seats": 3, "beta": True}
+
+
+@pytest.mark.parametrize("traits", [None, [], "x", 7])
+def test_traits_of_another_shape_are_none(traits):
+    [item] = items({"type": "identify", "traits": traits})
+    assert item.content.props == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "session"),
+    [
+        ({"context": {"sessionId": 1700000000}}, "1700000000"),
+        ({"context": {"session": {"id": "s-1"}}}, "s-1"),
+        ({"integrations": {"Actions Amplitude": {"session_id": 1695791902053}}}, "1695791902053"),
+        ({"integrations": {"Actions Amplitude": {"session_id": -1}}}, None),
+        ({"integrations": {"Actions Amplitude": True, "All": False}}, None),
+        ({"integrations": []}, None),
+        ({}, None),
+    ],
+)
+def test_a_session_is_read_where_sdks_and_their_plugins_put_it(fields, session):
+    assert event(type="screen", **fields).session_id == session
+
+
+@pytest.mark.parametrize(
+    ("context", "storage"),
+    [
+        ({"os": {"name": "Android"}}, 64),
+        ({"device": {"type": "android"}}, 64),
+        ({"os": {"name": "Android"}, "device": {"manufacturer": "Google"}}, 64),
+        ({"os": {"name": "visionOS"}, "device": {"manufacturer": "Apple"}}, None),
+        ({}, None),
+    ],
+)
+def test_storage_is_not_read_from_apples_devices_nor_from_unknown_ones(context, storage):
+    device = {"storage": {"total": 64}} | context.get("device", {})
+    found = event(type="screen", context=context | {"device": device})
+    assert found.storage_total == storage
+
+
+@pytest.mark.parametrize(
+    ("context", "system", "kind"),
+    [
+        ({"os": {"name": "iPadOS"}, "device": {"model": "iPad13,4"}}, "iPadOS", "tablet"),
+        ({"device": {"type": "ios", "model": "iPhone15,2"}}, "ios", "ios"),
+        (
+            {"os": {"name": "Version 14.1 (Build 23B74)"}, "device": {"type": "macos"}},
+            "macos",
+            "macos",
+        ),
+    ],
+    ids=["iPad", "no system", "Mac"],
+)
+def test_systems_and_devices_as_apples_sdk_states_them(context, system, kind):
+    found = event(type="screen", context=context)
+    assert (found.os_name, found.device_type) == (system, kind)
+
+
+@pytest.mark.parametrize(
+    ("library", "trusted"),
+    [
+        ("analytics-kotlin", False),
+        ("analytics-swift", False),
+        ("Analytics-CSharp", False),
+        ("@segment/analytics-react-native", True),
+        ("analytics-python", True),
+    ],
+)
+def test_a_sending_time_that_was_written_into_a_file_is_none(library, trusted):
+    at = "2026-05-04T10:00:00Z"
+    fields = {"type": "screen", "sentAt": at, "context": {"library": {"name": library}}}
+    [item] = items(fields, sentAt=at)
+    assert (item.content.sent is not None) is trusted
+
+
+def test_a_body_may_name_its_site_by_domain():
+    body = json.dumps({"batch": [], "domain": " a.com, b.com,"}).encode()
+    assert open_batch(body).domains == ["a.com", "b.com"]
+    assert open_single(b'{"event":"e","domain":"a.com"}', "track").domains == ["a.com"]
 
 
 TRACK = {"type": "track", "event": "e"}
