@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,15 @@ from flask import Blueprint, Response, abort, request
 
 FOLDER = Path(__file__).with_name("static")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+# What Plausible's tags may have in the name of their script, in any order.
+_EXTENSIONS = frozenset({
+    "compat", "engagement", "exclusions", "file-downloads", "hash", "local", "manual",
+    "outbound-links", "pageleave", "pageview-props", "revenue", "tagged-events",
+})  # fmt: skip
+_TAGS = frozenset({"script", "plausible", "analytics", "p"})
+_TAG_OF_SITE = re.compile(r"pa-[A-Za-z0-9_-]{1,64}")
 
 
 class AssetsMissing(RuntimeError):
@@ -27,7 +37,7 @@ def manifest() -> dict[str, str]:
 
 
 def blueprint() -> Blueprint:
-    """`/static/<hashed name>` and `/js/discreet.js`."""
+    """`/static/<hashed name>`, and `/js/discreet.js` also under the names of Plausible's script."""
     assets = Blueprint("assets", __name__)
 
     @assets.get("/static/<name>")
@@ -47,7 +57,25 @@ def blueprint() -> Blueprint:
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
+    @assets.get("/js/<name>")
+    def alias(name: str) -> Response:
+        if not is_plausibles(name):
+            abort(404)
+        return beacon()
+
     return assets
+
+
+def is_plausibles(name: str) -> bool:
+    """Whether Plausible serves its script under this name: the beacon takes its place.
+
+    The beacon finds the extensions in its own address, and does what they say.
+    """
+    stem = name.removesuffix(".js")
+    tag, *extensions = stem.split(".")
+    if tag in _TAGS:
+        return stem != name and _EXTENSIONS.issuperset(extensions)
+    return stem != name and _TAG_OF_SITE.fullmatch(stem) is not None
 
 
 def _send(name: str) -> Response:
