@@ -306,8 +306,11 @@ def _properties(event: RawEvent, context: Context, frame: Frame) -> Mapping[str,
 
 
 def _property(key: str, value: str | float | bool) -> str:
-    """Read together with its key: `lat` or `phone` in front of a number says what it is."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+    """Read together with its key: `lat` or `phone` in front of a number says what it is.
+
+    An address, such as that of a link that was clicked, keeps no more than a page's does.
+    """
+    text = str(value).lower() if isinstance(value, bool) else url.bare(str(value))
     return scrub(f"{key}={text}").removeprefix(f"{key}=")
 
 

@@ -73,6 +73,15 @@ def clean(url: str | None) -> Page | None:
     return Page(host, clean_path(path), campaign, paid_click)
 
 
+def bare(text: str) -> str:
+    """An absolute address without user name, query and fragment; any other text as it is."""
+    parts = _PARTS.match(text.strip())
+    if parts is None:
+        return text
+    scheme, authority, path, _ = parts.groups()
+    return f"{scheme}://{authority.rpartition('@')[2]}{path}"
+
+
 def hostname(authority: str) -> str | None:
     """The host of `user:password@host:port` in lower case, in its ASCII form (RFC 5891).
 

@@ -10,13 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anonymize.url import Page, campaign_value, clean, clean_path
+from anonymize.url import Page, bare, campaign_value, clean, clean_path
 
 
 def page(url: str) -> Page:
     cleaned = clean(url)
     assert cleaned is not None
     return cleaned
+
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://u:p@x.org:8080/a/b.pdf?key=1#c", "https://x.org:8080/a/b.pdf"),
+        (" https://x.org?q=1", "https://x.org"),
+        ("app://shop/cart#now", "app://shop/cart"),
+        ("a question? yes", "a question? yes"),
+        ("see https://x.org/?q=1", "see https://x.org/?q=1"),
+        ("", ""),
+    ],
+)
+def test_an_address_in_a_property_is_bare(text: str, kept: str) -> None:
+    assert bare(text) == kept
 
 
 @pytest.mark.parametrize(
