@@ -19,7 +19,16 @@ from accounts.people import People
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
 from control.definitions import Definitions
-from operate import commands, definition_commands, demo, health, import_log, logs, metrics
+from operate import (
+    commands,
+    definition_commands,
+    demo,
+    health,
+    import_log,
+    logs,
+    metrics,
+    openapi,
+)
 from operate.services import Services, build, now
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -56,6 +65,7 @@ def assemble(services: Services) -> Flask:
     csrf.exempt(collecting)
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
+    app.register_blueprint(openapi.blueprint())
     dashboards.pages.init(app, services.reading, services.sites, settings)
     stats = dashboards.stats.blueprint(
         services.reading,
