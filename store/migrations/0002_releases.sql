@@ -29,5 +29,7 @@ CREATE TABLE IF NOT EXISTS cells {on_cluster}
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toYear(day)
-ORDER BY (site, table, period, by, day, version, value)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
+-- By month, so that a short range reads few of a value's days, and by value within it, so that a year of
+-- one value reads few others. Small granules: an answer is a few hundred cells.
+ORDER BY (site, table, period, by, toStartOfMonth(day), value, day, version)
+SETTINGS index_granularity = 2048, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
