@@ -1,10 +1,14 @@
 """What an app's SDK sends and what is stored of it: real shapes in, rows of the spool out."""
 
+import json
+import plistlib
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.ingest.world import CHROME
+from tests.service import ROOT
 
 CONSENT = {"categoryPreferences": {"analytics": True, "product": True, "account": True}}
 # Nobody may find these in what is stored: what SDKs can say to recognise a device or a person.
@@ -264,3 +268,33 @@ def test_sdks_start_with_what_we_tell_them_and_talk_to_nobody_else(world):
     assert told["metrics"] == {"sampleRate": 0, "host": "stats.example/v1"}
     assert told["plan"] == {}
     assert "segment" not in str(told).lower().replace("segment.io", "")
+
+
+def blocks(language):
+    """The code of docs/apps.md in a language."""
+    text = (ROOT / "docs" / "apps.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_pages_privacy_manifest_is_one_and_claims_no_tracking():
+    [xml] = blocks("xml")
+    manifest = plistlib.loads(xml.encode())
+    assert manifest["NSPrivacyTracking"] is False
+    assert manifest["NSPrivacyTrackingDomains"] == []
+    for collected in manifest["NSPrivacyCollectedDataTypes"]:
+        assert set(collected) == {f"NSPrivacyCollectedDataType{part}" for part in (
+            "", "Linked", "Tracking", "Purposes")}  # fmt: skip
+        assert collected["NSPrivacyCollectedDataTypeTracking"] is False
+    accessed = [api["NSPrivacyAccessedAPIType"] for api in manifest["NSPrivacyAccessedAPITypes"]]
+    assert accessed == ["NSPrivacyAccessedAPICategoryUserDefaults"]
+
+
+def test_the_pages_examples_can_be_read_and_send_here_alone():
+    [python] = blocks("python")
+    compile(python, "docs/apps.md", "exec")
+    [stated] = blocks("json")
+    assert json.loads(stated)["categoryPreferences"]["analytics"] is True
+    for language in ("swift", "kotlin", "ts", "dart", "js", "python"):
+        [code] = blocks(language)
+        assert "stats.example" in code
+        assert "segment.io" not in code
