@@ -245,10 +245,7 @@ class ReleaseJob:
         versions = [row[0] for row in self._store.query_rows("SELECT DISTINCT version FROM cells")]
         stale = [v for v in versions if v not in shown and v < max(shown, default=0)]
         if stale:
-            self._store.command(
-                "ALTER TABLE cells DELETE WHERE version IN {versions:Array(UInt32)}",
-                {"versions": stale},
-            )
+            self._store.delete("cells", "version IN {versions:Array(UInt32)}", {"versions": stale})
 
     def _new_version(self, site: Site, day: date) -> int:
         with self._control.begin() as connection:
