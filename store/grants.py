@@ -1,7 +1,7 @@
 """The roles of a ClickHouse server, out of `grants.sql`: a boundary that the server itself keeps.
 
-On a cluster each table `t` is two (store/migrate.py): `t`, and `t_local` where the rows lie. A right
-to the one is worth nothing without the same right to the other.
+On a cluster each table `t` is two (store/migrate.py): `t`, and `t_local` where the rows lie. Rights
+to the one are worth nothing without the same rights to the other.
 
 chDB has no users: embedded, the import rules and the one reading module keep the same boundary.
 """
