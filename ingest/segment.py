@@ -269,6 +269,8 @@ class _Happening(NamedTuple):
     properties: Mapping[str, Any] = {}
     revenue: float | None = None
     currency: str | None = None
+    engagement: int | None = None
+    scroll: int | None = None
 
     def __repr__(self) -> str:
         return "<_Happening>"
@@ -327,6 +329,10 @@ def _track(event: _Event, context: _Context) -> _Happening:
             properties.pop("currency", None) or "USD",
             ("/properties/revenue", "/properties/currency"),
         )
+    # How the beacon reports on the page that was looked at: milliseconds, and per cent.
+    reports = event.event == "engagement"
+    engagement = _measure(properties, "engagementTime") if reports else None
+    scroll = _measure(properties, "scrollDepth") if reports else None
     page = context.page or _Page()
     return _Happening(
         name=event.event,
@@ -336,7 +342,18 @@ def _track(event: _Event, context: _Context) -> _Happening:
         properties=properties,
         revenue=revenue,
         currency=currency,
+        engagement=engagement,
+        scroll=scroll,
     )
+
+
+def _measure(properties: dict[str, Any], name: str) -> int | None:
+    value = properties.pop(name, None)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise Fault(Reason.WRONG_TYPE, f"/properties/{name}")
+    if value is not None and value < 0:
+        raise Fault(Reason.BAD_NUMBER, f"/properties/{name}")
+    return None if value is None else int(value)
 
 
 def _identify(event: _Event, context: _Context) -> _Happening:
@@ -382,6 +399,8 @@ def _raw_event(
         url=happening.url or None,
         referrer=happening.referrer or None,
         campaign=_campaign(context.campaign) if context.campaign else {},
+        engagement=happening.engagement,
+        scroll=happening.scroll,
         props=happening.properties,
         revenue=happening.revenue,
         currency=happening.currency,

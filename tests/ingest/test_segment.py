@@ -76,6 +76,14 @@ def test_a_track_call_keeps_its_name_and_its_money():
     assert event(type="track", event="Bought", properties={"revenue": 1}).currency == "USD"
 
 
+def test_an_engagement_tells_time_and_depth_of_the_page_that_was_left():
+    properties = {"engagementTime": 3500, "scrollDepth": 40, "plan": "x"}
+    found = event(type="track", event="engagement", properties=properties)
+    assert (found.engagement, found.scroll, found.props) == (3500, 40, {"plan": "x"})
+    other = event(type="track", event="Read", properties=properties)
+    assert (other.engagement, other.scroll, other.props) == (None, None, properties)
+
+
 def test_device_facts_are_read_from_the_context():
     found = event(
         type="screen",
@@ -340,6 +348,16 @@ BAD = {
         TRACK | {"context": {"device": {"memory": {"total": 2**70}}}},
         Reason.BAD_NUMBER,
         "/context/device/memory/total",
+    ),
+    "engagement is text": (
+        TRACK | {"event": "engagement", "properties": {"engagementTime": "12"}},
+        Reason.WRONG_TYPE,
+        "/properties/engagementTime",
+    ),
+    "depth is negative": (
+        TRACK | {"event": "engagement", "properties": {"scrollDepth": -1}},
+        Reason.BAD_NUMBER,
+        "/properties/scrollDepth",
     ),
     "money is text": (
         TRACK | {"properties": {"revenue": "12"}},
