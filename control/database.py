@@ -189,6 +189,16 @@ released_spans = Table(
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
 
+# Sites of which an event came: when the first was stored, and until then why the newest was not
+# kept (anonymize/event.py, Reason).
+first_events = Table(
+    "first_events",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("reason", String(32), nullable=False),
+    Column("received_at", DateTime(timezone=True)),
+)
+
 # One runner at a time of each kind of work, whichever process it lives in.
 leases = Table(
     "leases",
@@ -273,5 +283,6 @@ def open_control(url: str) -> Engine:
         if engine.dialect.name == "postgresql":  # one process at a time; SQLite's begin sees to it
             connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        # Changes that do not build on each other are branches: each room adds its own.
+        command.upgrade(config, "heads")
     return engine

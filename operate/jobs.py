@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 from tqdm import tqdm
 
+from control.first_events import FirstEvents
 from control.sites import Site
 from operate.services import Services, now
 from releases.job import Due
@@ -40,7 +41,7 @@ def catch_up(services: Services, store: Store, wait: float = 600) -> None:
     spool = services.settings.spool
     waiting = {segment.name for segment in reader.waiting(spool)}
     deadline = time.monotonic() + wait
-    loader = Loader(store, spool)
+    loader = Loader(store, spool, stored=FirstEvents(services.control).note)
     while waiting & {segment.name for segment in reader.waiting(spool)}:
         with loader.lock(blocking=False) as mine:
             if mine:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from control.first_events import FirstEvents
 from operate.heartbeat import beat
 from operate.jobs import loaded_until
 from operate.services import Services, now
@@ -79,7 +80,8 @@ class Loading:
 
     def __init__(self, services: Services, store: Store, stop: threading.Event) -> None:
         self._stop = stop
-        self._loader = Loader(store, services.settings.spool, services.metrics.inserted)
+        first = FirstEvents(services.control)
+        self._loader = Loader(store, services.settings.spool, services.metrics.inserted, first.note)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="loader")

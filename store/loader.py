@@ -142,19 +142,29 @@ def _nobody(attempt: Attempt) -> None:
     """Observes nothing."""
 
 
+def _unseen(table: Table, chunks: Iterable[bytes]) -> None:
+    """Looks at nothing."""
+
+
 class Loader:
     """The one way into the store. Only one may run on a spool: `with loader.lock() as mine`.
 
-    `observe` is told of every insert. `problem` says what hinders loading at the moment, '' if
+    `observe` is told of every insert, and `stored` sees what is in the store now: the bytes of
+    whole lines, cut anywhere. `problem` says what hinders loading at the moment, '' if
     nothing; `turned_at` (monotonic seconds) when it last got through a turn or an insert.
     """
 
     def __init__(
-        self, store: Store, directory: Path, observe: Callable[[Attempt], None] = _nobody
+        self,
+        store: Store,
+        directory: Path,
+        observe: Callable[[Attempt], None] = _nobody,
+        stored: Callable[[Table, Iterable[bytes]], None] = _unseen,
     ) -> None:
         self._store = store
         self._directory = directory
         self._observe = observe
+        self._stored = stored
         self._doubtful: set[str] = set()
         self.problem = ""
         self.turned_at = time.monotonic()
@@ -277,6 +287,10 @@ class Loader:
             reader.remove(segment)
 
     def _store_part(self, part: _Part, doubtful: bool) -> None:
+        self._insert_part(part, doubtful)
+        self._stored(part.segment.table, part.chunks())
+
+    def _insert_part(self, part: _Part, doubtful: bool) -> None:
         table = part.segment.table
         self._insert(table, part.chunks(), part.token)
         if not doubtful or not (months := self._missing(part)):
