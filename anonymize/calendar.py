@@ -15,12 +15,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
+_MINUTE = timedelta(minutes=1)
 ALWAYS = date.min  # the day from which a site's first zone holds
 
 Zones = tuple[tuple[date, str], ...]
+
+
+class Moment(NamedTuple):
+    """When something happened, in Unix seconds: to the second, and where its local hour began."""
+
+    second: int
+    hour: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,22 @@ class Calendar:
     def zone_at(self, instant: datetime) -> ZoneInfo:
         """The zone in force at an aware `instant`."""
         return ZoneInfo(self.zones[self._in_force(instant)][1])
+
+    def hour(self, instant: datetime) -> int:
+        """When the local hour of an aware `instant` began, in Unix seconds.
+
+        It is told as the same hour of the same day: clocks that are half an hour apart from UTC, or
+        put forward by half of one, begin their hours elsewhere than UTC does.
+        """
+        day = self.local_day(instant)
+        zone = self.zone_on(day)
+        wall = instant.astimezone(zone)
+        past = timedelta(minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
+        begins = instant.astimezone(UTC) - past
+        while past and (begins.astimezone(zone).hour != wall.hour or self.local_day(begins) != day):
+            step = min(_MINUTE, past)
+            begins, past = begins + step, past - step
+        return int(begins.timestamp())
 
     def _holding(self, day: date) -> int:
         return next(n for n, (from_day, _) in enumerate(self.zones) if from_day <= day)

@@ -7,6 +7,7 @@ steps of the pipeline computed. The table is rendered into docs/what-is-stored.m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from anonymize.event import Basis
@@ -28,13 +29,9 @@ def _primary(language: str) -> str:
     return language.partition("-")[0]
 
 
-def _hour(time: int) -> int:
-    return time - time % 3600
-
-
 YES = Keep("yes")
-SECOND = Keep("to the second")
-HOUR = Keep("to the hour", _hour)
+SECOND = Keep("to the second", attrgetter("second"))  # of a `calendar.Moment`
+HOUR = Keep("to the hour", attrgetter("hour"))
 IDENTITY_KEY = Keep("identity key of the site, from the client's id")
 DAY_KEY = Keep("day key, from truncated address and user agent")
 STATED = Keep("as the client states it, keyed; else derived")

@@ -20,7 +20,7 @@ import msgspec
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
 from anonymize.basis import CATEGORIES, NO_RECORD, Decision, Record, Recorded, decide
-from anonymize.calendar import Calendar
+from anonymize.calendar import Calendar, Moment
 from anonymize.event import (
     Accepted,
     Basis,
@@ -43,7 +43,7 @@ from anonymize.scrub import scrub
 # What ClickHouse's DateTime and Date hold, in every time zone.
 _UNIX_MIN, _UNIX_MAX = 86_400, 2**32 - 86_400
 # Seconds. Since 1972 the clocks of every zone differ from UTC by whole quarters of an hour, so that
-# no day begins within one.
+# no day and no hour begins within one.
 _QUARTER = 900
 
 
@@ -111,12 +111,12 @@ class Context:
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What was decided before the steps. `time` is in Unix seconds, `day` the site's own."""
+    """What was decided before the steps. `day` is the site's own."""
 
     basis: Basis
     purposes: tuple[Purpose, ...]
     day: date
-    time: int
+    time: Moment
     page: url.Page | None
 
 
@@ -168,8 +168,8 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     seconds = time.timestamp()
     if not _UNIX_MIN <= seconds <= _UNIX_MAX:
         return Rejected(Reason.BAD_TIMESTAMP, "/timestamp")
-    day = context.memo.once(
-        "day", int(seconds) // _QUARTER, lambda: context.site.calendar.local_day(time)
+    day, hour = context.memo.once(
+        "day", int(seconds) // _QUARTER, lambda: _day_and_hour(time, context)
     )
     if context.final_days and day.isoformat() in context.final_days:
         return Dropped(Reason.DAY_FINAL)
@@ -179,13 +179,19 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     unwanted = _unwanted(event, context, page)
     if unwanted is not None:
         return Dropped(unwanted)
-    frame = Frame(decision.basis, decision.purposes, day, int(seconds), page)
+    moment = Moment(int(seconds), hour)
+    frame = Frame(decision.basis, decision.purposes, day, moment, page)
     stored = _stored(event, context, frame)
     fields: dict[str, Any] = {}
     for step in STEPS:
         fields.update(step(event, context, frame))
     # A spammer's referrer says more than the agent that it borrowed: of two kinds it is kept.
     return Accepted(Row(**{**stored, **matrix.keep(stored["basis"], fields, context.site.asked)}))
+
+
+def _day_and_hour(time: datetime, context: Context) -> tuple[date, int]:
+    calendar = context.site.calendar
+    return calendar.local_day(time), calendar.hour(time)
 
 
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
@@ -361,7 +367,9 @@ def _event_id(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, A
 
 
 def _arrival(sender: Sender, context: Context) -> Mapping[str, Any]:
-    return {"received": int(sender.request.received.timestamp())}
+    received = sender.request.received
+    hour = context.site.calendar.hour(received)
+    return {"received": Moment(int(received.timestamp()), hour)}
 
 
 def _place(sender: Sender, context: Context) -> Mapping[str, Any]:

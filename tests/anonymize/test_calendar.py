@@ -1,7 +1,7 @@
 """The calendar: every instant has one local day, and days follow one another without a gap."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
@@ -50,6 +50,25 @@ def test_every_instant_lies_within_its_day(drawn):
     calendar, instant = drawn
     day = calendar.local_day(instant)
     assert calendar.start(day) <= instant < calendar.end(day)
+
+
+@given(calendars_and_instants())
+def test_an_hour_is_told_as_the_same_hour_of_the_same_day_as_the_instants_in_it(drawn):
+    calendar, instant = drawn
+    begins = datetime.fromtimestamp(calendar.hour(instant), UTC)
+    zone = calendar.zone_on(calendar.local_day(instant))
+    assert timedelta(0) <= instant - begins < timedelta(hours=1)
+    assert begins.astimezone(zone).hour == instant.astimezone(zone).hour
+    assert calendar.local_day(begins) == calendar.local_day(instant)
+    assert calendar.hour(begins) == calendar.hour(instant)
+
+
+def test_in_every_zone_the_first_minutes_of_a_day_are_in_its_first_hour():
+    for name in sorted(available_timezones()):
+        calendar = Calendar.of(name)
+        for day in (date(2026, 1, 15), date(2026, 7, 15)):
+            start = calendar.start(day)
+            assert calendar.hour(start + timedelta(minutes=5)) == start.timestamp(), name
 
 
 @given(calendars_and_instants())

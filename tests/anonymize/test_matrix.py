@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anonymize import matrix
+from anonymize.calendar import Moment
 from anonymize.event import Basis, Row
 
 # What every row has, whatever its basis: set by the pipeline's frame, not by a step.
@@ -27,8 +28,9 @@ def test_nothing_reaches_a_row_that_its_basis_is_not_granted(basis, value):
 
 
 def test_without_consent_or_exemption_no_pseudonym_and_no_second_is_kept():
-    fields = {"visitor": "1", "user": "2", "visit": 3, "time": 7265, "received": 7299}
-    assert matrix.keep(Basis.NONE, fields) == {"time": 7200, "received": 7200}
+    time, received = Moment(7265, 7200), Moment(10_999, 10_800)
+    fields = {"visitor": "1", "user": "2", "visit": 3, "time": time, "received": received}
+    assert matrix.keep(Basis.NONE, fields) == {"time": 7200, "received": 10_800}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -102,6 +103,25 @@ def test_without_consent_under_opt_in_there_is_no_visitor_and_only_the_hour():
     stored = row(event(anonymous_id="a-1", session_id="s-1"), context("opt-in"))
     assert (stored.basis, stored.visitor, stored.visit) == (Basis.NONE, "0", 0)
     assert stored.time == int(NOW.replace(minute=0, second=0).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("zone", "utc", "local"),
+    [
+        ("Asia/Kathmandu", "2026-11-21T18:20", "2026-11-22T00:00"),  # +05:45
+        ("Asia/Kolkata", "2026-11-21T18:35", "2026-11-22T00:00"),  # +05:30
+        ("Pacific/Chatham", "2026-11-21T10:20", "2026-11-22T00:00"),  # +13:45
+        ("Australia/Lord_Howe", "2026-10-03T15:35", "2026-10-04T02:30"),  # 02:00 becomes 02:30
+        ("Australia/Lord_Howe", "2026-04-04T15:10", "2026-04-05T01:30"),  # 02:00 becomes 01:30
+    ],
+)
+def test_where_only_the_hour_is_kept_it_is_the_local_one_of_the_local_day(zone, utc, local):
+    occurred = datetime.fromisoformat(f"{utc}:59+00:00")
+    site = SitePolicy(1, "example.com", Calendar.of(zone), "opt-in")
+    stored = row(event(occurred=occurred), replace(context(late=None), site=site))
+    shown = datetime.fromtimestamp(stored.time, ZoneInfo(zone))
+    assert (shown.date().isoformat(), stored.day) == (local[:10], local[:10])
+    assert shown.replace(tzinfo=None, fold=0) == datetime.fromisoformat(local)
 
 
 def test_a_consenting_browser_is_recognised_wherever_it_is():
@@ -377,7 +397,7 @@ def test_no_input_lets_a_value_reach_a_row_that_the_matrix_does_not_grant(policy
     assert MARK not in whole_row
     assert raw.request.address not in whole_row.split('"')
     if stored.basis is Basis.NONE:
-        assert stored.time % 3600 == stored.received % 3600 == 0
+        assert stored.time % 3600 == stored.received % 3600 == 0  # Brussels is whole hours away
     if stored.basis is not Basis.CONSENT:
         assert len(stored.language) <= 3
     if raw.child_directed or (policy == "opt-in" and raw.consent == RawConsent()):

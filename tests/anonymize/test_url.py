@@ -19,7 +19,6 @@ def page(url: str) -> Page:
     return cleaned
 
 
-
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
