@@ -383,7 +383,7 @@ def _raw_event(
     system = context.os or _System()
     system_name = _system_name(system, device)
     screen = context.screen or _Screen()
-    scale = _scale(screen, system_name)
+    scale = _scale(screen.density, system_name) if screen.density else 1
     stated = "timestamp" if event.timestamp else "originalTimestamp"
     return RawEvent(
         request=request,
@@ -413,10 +413,10 @@ def _raw_event(
         app_build=_word(app.build),
         os_name=system_name,
         os_version=_word(system.version),
-        device_type="tablet" if (device.model or "").startswith("iPad") else device.type,
+        device_type="tablet" if device.model and device.model[:4] == "iPad" else device.type,
         device_model=device.model,
         memory_total=_size(device.memory.total) if device.memory else None,
-        storage_total=_storage(device, system_name),
+        storage_total=_storage(device, system_name) if device.storage else None,
         battery=device.battery.level if device.battery else None,
         connection=_connection(context.network) if context.network else None,
     )
@@ -441,10 +441,9 @@ def _size(value: float | None, scale: float = 1) -> int | None:
     return None if value is None else int(value / scale)
 
 
-def _scale(screen: _Screen, system_name: str | None) -> float:
+def _scale(density: float, system_name: str | None) -> float:
     """Android tells its screens in pixels and how many make one that layouts count in."""
-    android = (system_name or "").lower() == "android"
-    return screen.density if android and screen.density and screen.density >= 1 else 1
+    return density if density >= 1 and (system_name or "").lower() == "android" else 1
 
 
 def _system_name(system: _System, device: _Device) -> str | None:
@@ -458,9 +457,8 @@ def _storage(device: _Device, system_name: str | None) -> int | None:
 
     Apple lets nobody send off how large a disk is (NSPrivacyAccessedAPICategoryDiskSpace).
     """
-    if device.storage is None or system_name is None:
-        return None
-    return None if (device.manufacturer or "").lower() == "apple" else _size(device.storage.total)
+    apples = system_name is None or (device.manufacturer or "").lower() == "apple"
+    return None if apples or device.storage is None else _size(device.storage.total)
 
 
 def _writes_files(context: _Context) -> bool:
@@ -469,12 +467,14 @@ def _writes_files(context: _Context) -> bool:
 
 def _session(event: _Event, context: _Context) -> str | None:
     stated = _word(context.session_id) or (_word(context.session.id) if context.session else None)
-    return stated or _amplitudes_session(event.integrations)
+    if stated or not isinstance(event.integrations, dict):
+        return stated
+    return _amplitudes_session(event.integrations)
 
 
-def _amplitudes_session(integrations: Any) -> str | None:
+def _amplitudes_session(integrations: dict[str, Any]) -> str | None:
     """Where the SDKs' plugins for sessions put theirs; -1 before there is one."""
-    amplitude = integrations.get("Actions Amplitude") if isinstance(integrations, dict) else None
+    amplitude = integrations.get("Actions Amplitude")
     session = amplitude.get("session_id") if isinstance(amplitude, dict) else None
     return (
         str(session) if isinstance(session, int | str) and session not in (-1, "", "-1") else None

@@ -121,7 +121,9 @@ _DOMAINS = 20  # names looked at
 
 def domains(stated: str | None) -> list[str]:
     """The names of sites in a list such as Plausible's tags may state, separated by commas."""
-    return [name.strip() for name in (stated or "").split(",")[:_DOMAINS] if name.strip()]
+    if not stated:
+        return []
+    return [name.strip() for name in stated.split(",")[:_DOMAINS] if name.strip()]
 
 
 def check_properties(properties: dict[str, Any], pointer: str) -> None:
