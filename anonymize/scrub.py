@@ -1,7 +1,8 @@
 """Replaces what identifies a person in any text by a mark that names its kind.
 
 What is looked for stands in `_ORDER`; docs/scrubbing.md says it in words. A text is read
-as it is meant: what is percent-encoded, once or more often, is found as what it decodes to, and
+as it is meant: what is percent-encoded, once or more often, is found as what it decodes to, what is
+written in other widths, digits and dashes or holds invisible characters as what it looks like, and
 the rest stays as it was written. Scrubbing twice is scrubbing once.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import re
 import socket
+import unicodedata
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address
 from itertools import product
 from typing import NamedTuple
@@ -29,7 +32,8 @@ def scrub(text: str) -> str:
         kinds = KINDS[_signs(text)]
         if not kinds:
             return text
-        scrubbed = _encoded(text, kinds) if "%" in text else _plain(text, kinds)
+        as_meant = text.isascii() and "%" not in text
+        scrubbed = _plain(text, kinds) if as_meant else _written(text, kinds)
         if scrubbed == text:
             return text
         text = scrubbed
@@ -44,7 +48,7 @@ def cut(text: str, length: int) -> str:
 _HALF = re.compile(r"\{[a-z-]*$")
 
 
-_ANY = re.compile(r"[\d@%]")
+_ANY = re.compile(r"[\d@%＠﹫]")
 _DEEPER = re.compile(r"%(?:25)+(?=[0-9A-Fa-f]{2})")
 # The parts of a path that say a date tell nothing; so many paths have them that it pays to know.
 _DATED = re.compile(r"/(?:19|20)\d\d/\d\d(?:/\d\d)?(?=/|$)")
@@ -63,6 +67,8 @@ def _signs(text: str) -> tuple[bool, bool, bool]:
     """
     if "%" in text:
         text = unquote(_DEEPER.sub("%", text))
+    if not text.isascii():
+        text = "".join(map(_folded, text))
     figures = _DATED.sub("", text) if "/20" in text or "/19" in text else text
     return "@" in text, _FIGURES.search(figures) is not None, _LONG.search(text) is not None
 
@@ -73,9 +79,9 @@ def _plain(text: str, kinds: tuple[Kind, ...]) -> str:
     return text
 
 
-def _encoded(text: str, kinds: tuple[Kind, ...]) -> str:
-    """The same for a percent-encoded text; the parts that nothing is found in stay encoded."""
-    plain, written = _decode(text)
+def _written(text: str, kinds: tuple[Kind, ...]) -> str:
+    """The same for a text that is not written as it is meant; what nothing is found in stays so."""
+    plain, written = _fold(*_decode(text))
     for kind in kinds:
         for found in reversed(list(kind.pattern.finditer(plain))):
             length = kind.length(found[0])
@@ -114,6 +120,41 @@ def _decode(text: str) -> tuple[str, list[str]]:
     return "".join(plain), written
 
 
+# What a character looks like, where its compatibility form (Unicode, annex 15) does not say it: the
+# minus sign, and the full stop that domain names take for theirs (RFC 3490 section 3.1).
+_LOOKS_LIKE = {"−": "-", "。": "."}
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str) -> str:
+    """One character in ASCII where it is such a digit, dash, sign or space; '' if invisible."""
+    if character.isascii():
+        return character
+    category = unicodedata.category(character)
+    if category == "Cf":  # zero-width spaces and joiners, soft hyphens, marks of direction
+        return ""
+    if category == "Nd":
+        return str(unicodedata.decimal(character))
+    form = "-" if category == "Pd" else unicodedata.normalize("NFKC", character)
+    return _LOOKS_LIKE.get(form, form if len(form) == 1 else character)
+
+
+def _fold(plain: str, written: list[str]) -> tuple[str, list[str]]:
+    """Each character as it looks; an invisible one belongs to the one before it."""
+    if plain.isascii():
+        return plain, written
+    looks: list[str] = []
+    kept: list[str] = []
+    for character, as_written in zip(plain, written, strict=True):
+        look = _folded(character)
+        if look or not kept:
+            looks.append(look or character)
+            kept.append(as_written)
+        else:
+            kept[-1] += as_written
+    return "".join(looks), kept
+
+
 class Kind(NamedTuple):
     """One kind of identifier: how it looks, and how much of what looks so it is.
 
@@ -149,15 +190,15 @@ _BEFORE = r"(?<![^\W_])"  # no letter or digit
 _BEFORE_1 = r"(?<![^\W_].)"  # the same, one character later
 _AFTER = r"(?![^\W_])"
 # Nor a digit behind a separator: `-05-17` is the rest of a date. Colons do not join: `tel:0470…`.
-_ALONE = _BEFORE + r"(?<!\d[./,-])"
-_ALONE_1 = _BEFORE_1 + r"(?<!\d[./,-].)"
+_ALONE = _BEFORE + r"(?<!\d[./,_-])"
+_ALONE_1 = _BEFORE_1 + r"(?<!\d[./,_-].)"
 _END = _AFTER + r"(?![.-]?\d)"
 
 # RFC 5321 section 4.5.3.1 limits the local part to 64 octets, which also bounds the search here.
-# `logo@2x.png` is a picture for dense screens.
+# `logo@2x.png` is a picture for dense screens, `2x.com` a domain.
 _EMAIL = re.compile(
-    r"""[^\s/@:;,<>()\[\]{}"'?#&=|\\]{1,64}@(?!\d+x\.)"""
-    r"(?:[\w-]{1,63}\.){1,8}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})",
+    r"""[^\s/@:;,<>()\[\]{}"'?#&=|\\]{1,64}@(?!\d+x\.(?:avif|bmp|gif|ico|jpe?g|png|svg|webp)\b)"""
+    r"(?:[\w-]{1,63}\.){1,24}(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})",
     re.IGNORECASE,
 )
 
@@ -165,7 +206,7 @@ _EMAIL = re.compile(
 _JWT = re.compile(r"eyJ(?<![^\W_]eyJ)[\w-]{8,}+(?:\.[\w-]*+){1,4}")
 # What the issuers begin their keys with, so that leaked ones are found.
 _ISSUED = re.compile(
-    rf"{_BEFORE}(?:gh[oprsu]_|github_pat_|glpat-|[prs]k_(?:live|test)_|xox[abeprs]-|ya29\.|AIza"
+    rf"{_BEFORE}(?:gh[oprsu]_|github_pat_|glpat-|[prs]k_(?:live|test)_|xox[abeprs]-|sk-(?:ant|proj)-|ya29\.|AIza"
     r"|AKIA|ASIA|SG\.)[\w-]{16,}+(?:\.[\w-]++)*"
 )
 
@@ -253,19 +294,19 @@ def _are_coordinates(text: str) -> bool:
 
 # ISO 13616: country, check digits, up to 30 letters and digits, in print in groups of four.
 _IBAN = re.compile(
-    rf"{_BEFORE}[A-Za-z]{{2}}[0-9]{{2}}(?:[ -]?[A-Za-z0-9]{{4}}){{2,7}}(?:[ -]?[A-Za-z0-9]{{1,3}})?"
-    + _AFTER
+    rf"{_BEFORE}[A-Za-z]{{2}}[0-9]{{2}}(?:[ ._-]?[A-Za-z0-9]{{4}}){{2,7}}"
+    rf"(?:[ ._-]?[A-Za-z0-9]{{1,3}})?{_AFTER}"
 )
 
 
 def _iban(text: str) -> int:
     """Groups at the end may be the words that follow."""
     while len(text) >= 15:
-        compact = re.sub("[ -]", "", text).upper()
+        compact = re.sub("[ ._-]", "", text).upper()
         number = int("".join(str(int(c, 36)) for c in compact[4:] + compact[:4]))
         if number % 97 == 1:  # ISO 7064
             return len(text)
-        cut = max(text.rfind(" "), text.rfind("-"))
+        cut = max(map(text.rfind, " ._-"))
         text = text[: max(cut, 0)]
     return 0
 
@@ -273,7 +314,7 @@ def _iban(text: str) -> int:
 # ISO/IEC 7812, with the check digit of Luhn; in print in fours, or 4-6-5 and 4-6-4.
 _CARD = re.compile(
     rf"{_ALONE}[2-6](?:\d{{12,18}}"
-    rf"|\d{{3}}([ -])(?:\d{{4}}\1\d{{4}}\1\d{{4}}(?:\1\d{{1,3}})?|\d{{6}}\1\d{{4,5}})){_END}"
+    rf"|\d{{3}}([ ._-])(?:\d{{4}}\1\d{{4}}\1\d{{4}}(?:\1\d{{1,3}})?|\d{{6}}\1\d{{4,5}})){_END}"
 )
 # 3GPP TS 23.003: 15 digits, in print 2-6-6-1.
 _IMEI = re.compile(rf"{_ALONE}\d{{2}}([ -])\d{{6}}\1\d{{6}}\1\d{_END}")
@@ -318,7 +359,7 @@ def _is_danish(text: str) -> bool:
 
 
 _DASH = r"[-\u2010-\u2013]"
-_GAP = rf"(?:\s?[./]\s?|\s?{_DASH}\s?|\s)"
+_GAP = rf"(?:\s?[./_]\s?|\s?{_DASH}\s?|\s)"
 # ITU-T E.164: at most 15 digits, behind the sign for the international prefix or `00`.
 _NUMBERED = rf"[1-9](?:{_GAP}?\(?\d\)?){{7,14}}{_AFTER}"
 _PLUS = re.compile(rf"\+{_NUMBERED}")

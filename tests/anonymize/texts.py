@@ -234,6 +234,16 @@ def personal(kind: str, number: int) -> Iterator[str]:
 
 # What must stay as it is, by why somebody could take it for something else.
 HARMLESS = """
+screenshot_2024_05_17_10_30_00
+photo_2023_08_0123
+backup_01_02_2024_12
+res_1920_1080_60
+logo@3x.webp
+2024‑05‑17
+2024年5月17日
+5000–7500 m²
+12 − 3 = 9
+٢٠٢٤-٠٥-١٧
 pageview
 Outbound Link: Click
 Sign Up
