@@ -6,10 +6,12 @@ import json
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, abort, request
 
 FOLDER = Path(__file__).with_name("static")
+_PINNED = re.compile(r"-[0-9a-f]{12}\.js$")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -36,8 +38,21 @@ def manifest() -> dict[str, str]:
     return names
 
 
+@cache
+def scripts() -> dict[str, dict[str, Any]]:
+    """What sites load, by plain name: `name` with a hash in it, `integrity` and `size` in bytes.
+
+    Raises `AssetsMissing`.
+    """
+    try:
+        built: dict[str, dict[str, Any]] = json.loads((FOLDER / "beacon.json").read_text())
+    except FileNotFoundError:
+        raise AssetsMissing("the front end is not built: make setup") from None
+    return built
+
+
 def blueprint() -> Blueprint:
-    """`/static/<hashed name>`, and `/js/discreet.js` also under the names of Plausible's script."""
+    """`/static/<hashed name>`, and `/js/`: the beacon, also as Plausible's script is named."""
     assets = Blueprint("assets", __name__)
 
     @assets.get("/static/<name>")
@@ -49,27 +64,36 @@ def blueprint() -> Blueprint:
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
-    @assets.get("/js/discreet.js")
-    def beacon() -> Response:
-        response = _send("discreet.js")
-        response.headers["Cache-Control"] = "public, max-age=86400"
-        # Sites under a Cross-Origin-Embedder-Policy load nothing that doesn't say this.
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        return response
-
     @assets.get("/js/<name>")
-    def alias(name: str) -> Response:
+    def script(name: str) -> Response:
+        if name in scripts():
+            return _for_sites(name, "max-age=86400")
+        plain = _PINNED.sub(".js", name)
+        if name == scripts().get(plain, {}).get("name"):
+            # A page that states an integrity asks for exactly these bytes.
+            return _for_sites(plain, "max-age=31536000, immutable")
         if not is_plausibles(name):
             abort(404)
-        return beacon()
+        return _for_sites("plausible.js", "max-age=86400")
 
     return assets
 
 
-def is_plausibles(name: str) -> bool:
-    """Whether Plausible serves its script under this name: the beacon takes its place.
+def _for_sites(name: str, kept: str) -> Response:
+    """A script that pages of other origins load."""
+    response = _send(name)
+    response.headers["Cache-Control"] = f"public, {kept}"
+    # Sites under a Cross-Origin-Embedder-Policy load nothing that doesn't say this, and an integrity
+    # or an import of another origin is checked by CORS alone.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
 
-    The beacon finds the extensions in its own address, and does what they say.
+
+def is_plausibles(name: str) -> bool:
+    """Whether Plausible serves its script under this name: one of ours takes its place.
+
+    It finds the extensions in its own address, and does what they say.
     """
     stem = name.removesuffix(".js")
     tag, *extensions = stem.split(".")
