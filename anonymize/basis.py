@@ -6,7 +6,7 @@ docs/basis.md says the same in words, as tables that the tests hold this module 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -27,6 +27,11 @@ CATEGORIES: Mapping[str, Purpose] = MappingProxyType(
 
 TC_STRING_POINTER = "/context/consent/tcString"
 
+# The TCF's policies have people asked again at least every 13 months, which is also how long an
+# identifier lasts here.
+CONSENT_LIFE = timedelta(days=395)
+
+_NOTHING: frozenset[Purpose] = frozenset()
 _AUDIENCE_ONLY = (Purpose.AUDIENCE,)
 _ASKED_BY_TCF = frozenset(tcf.PURPOSES.values())
 
@@ -98,10 +103,14 @@ def _objects(event: RawEvent) -> bool:
 def _renewed(event: RawEvent, granted: tuple[Purpose, ...] | None, withdrawn: datetime) -> bool:
     """Whether consent was given again after it was withdrawn.
 
-    A choice that is dated in the future comes from a clock that cannot order the two.
+    A choice that is dated in the future comes from a clock that cannot order the two. What a fast
+    clock is ahead shows in when the event was sent; a slow one's choice counts as it is dated.
     """
-    since = event.consent.updated_at
-    return bool(granted) and since is not None and withdrawn < since <= event.request.received
+    since, received = event.consent.updated_at, event.request.received
+    if not granted or since is None or since > received:
+        return False
+    ahead = event.sent - received if event.sent is not None else timedelta(0)
+    return since - withdrawn > max(ahead, timedelta(0))
 
 
 def stated(
@@ -110,7 +119,7 @@ def stated(
     """The purposes that were agreed to, in order; None where no choice is stated.
 
     A choice can be stated in three forms at once. A purpose is agreed to where one of them grants
-    it and none refuses it. Raises `tcf.TcfError`.
+    it, none refuses it, and the choice is not too old to be one. Raises `tcf.TcfError`.
     """
     if not (consent.categories or consent.analytics_storage or consent.tc_string):
         return None
@@ -123,9 +132,12 @@ def stated(
         agreed = consent.analytics_storage == "granted"
         (granted if agreed else refused).add(Purpose.AUDIENCE)
     if consent.tc_string:
-        answers = tcf.granted(tcf.decode(consent.tc_string, now))
+        string = tcf.decode(consent.tc_string, now)
+        answers = tcf.granted(string) if now - string.last_updated <= CONSENT_LIFE else _NOTHING
         granted |= answers
         refused |= _ASKED_BY_TCF - answers
+    if consent.updated_at is not None and now - consent.updated_at > CONSENT_LIFE:
+        return ()
     return tuple(sorted(granted - refused))
 
 

@@ -200,7 +200,7 @@ def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejecte
     record = _record(event, context)
     return context.memo.once(
         "basis",
-        (event.request, event.consent, event.child_directed, record),
+        (event.request, event.sent, event.consent, event.child_directed, record),
         lambda: decide(event, site.policy, site.categories, site.child_directed, record),
     )
 

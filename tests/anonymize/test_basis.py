@@ -250,6 +250,53 @@ def test_a_purpose_is_granted_where_one_form_grants_it_and_none_refuses(consent,
     assert stated(consent, CATEGORIES, NOW) == purposes
 
 
+LIFE = timedelta(days=395)
+
+
+@pytest.mark.parametrize(
+    ("age", "purposes"),
+    [(LIFE, (AUDIENCE,)), (LIFE + timedelta(seconds=1), ())],
+    ids=["thirteen months", "a second longer"],
+)
+@pytest.mark.parametrize("form", ["categories", "storage", "TC string"])
+def test_a_choice_of_more_than_thirteen_months_ago_agrees_to_nothing(form, age, purposes):
+    when = NOW - age
+    consent = {
+        "categories": RawConsent(categories={"analytics": True}, updated_at=when),
+        "storage": RawConsent(analytics_storage="granted", updated_at=when),
+        "TC string": RawConsent(tc_string=agreeing(1, 8, created=when, updated=when)),
+    }[form]
+    assert stated(consent, CATEGORIES, NOW) == purposes
+    outcome = decide(event(consent), "exempt")
+    assert outcome.basis is (Basis.CONSENT if purposes else Basis.NONE)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "basis"),
+    [
+        (timedelta(0), Basis.CONSENT),
+        (timedelta(hours=-2), Basis.CONSENT),
+        (timedelta(minutes=59), Basis.CONSENT),
+        (timedelta(hours=1), Basis.NONE),
+        (timedelta(days=2), Basis.NONE),
+    ],
+    ids=["right", "slow", "fast by less", "fast by as much", "fast by days"],
+)
+def test_a_fast_clock_does_not_lift_a_withdrawal(ahead, basis):
+    """The choice is dated an hour after the withdrawal, by the client's clock."""
+    choice = RawConsent(categories={"analytics": True}, updated_at=SINCE + timedelta(hours=1))
+    raw = RawEvent(RawRequest(NOW), "pageview", consent=choice, sent=NOW + ahead)
+    assert decide(raw, "exempt", record=Record(withdrawn=SINCE)).basis is basis
+
+
+def test_clocks_at_the_ends_of_time_lift_no_withdrawal_and_raise_nothing():
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+    for since, sent in product((first, last), repeat=2):
+        choice = RawConsent(categories={"analytics": True}, updated_at=since)
+        raw = RawEvent(RawRequest(NOW), "pageview", consent=choice, sent=sent)
+        assert decide(raw, "exempt", record=Record(withdrawn=SINCE)).basis is Basis.NONE
+
+
 def test_agreeing_to_other_purposes_alone_leaves_no_consent_to_measure():
     outcome = decide(event(RawConsent(categories={"product": True, "account": True})), "exempt")
     assert outcome == Decision(Basis.NONE, (AUDIENCE,))
