@@ -128,6 +128,7 @@ class KeyStore:
         self._lock = threading.Lock()
         self._held: dict[tuple[str, str, str], tuple[bytes, datetime]] = {}
         self._keeper = 0  # the process whose keeper is at work; a fork has none of its own
+        _STORES.add(self)
 
     def day(self, timezone: str, day: date) -> bytes | None:
         name = ("day", timezone, day.isoformat())
@@ -256,6 +257,11 @@ class KeyStore:
                     target=_keep, args=(weakref.ref(self),), name="keys", daemon=True
                 ).start()
 
+    def after_fork(self) -> None:
+        """Forgets what the parent held: a fork that asks for no key has no keeper to do so."""
+        self._lock = threading.Lock()
+        self._held = {}
+
     def _read(self, name: tuple[str, str, str]) -> bytes | None:
         """The sealed key; b'' where it was destroyed; None where it never was."""
         kind, scope, period = name
@@ -288,6 +294,17 @@ class KeyStore:
             pass  # another process was quicker: its key is the one
 
 
+_STORES: weakref.WeakSet[KeyStore] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_STORES):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 class EphemeralKeys:
     """Day keys for past days, in this process alone and gone with it; the others are `lasting`'s.
 
@@ -299,11 +316,10 @@ class EphemeralKeys:
         self._days: dict[tuple[str, date], bytes] = {}
 
     def day(self, timezone: str, day: date) -> bytes:
-        name = (timezone, day)
-        if name not in self._days:
-            # A day that still lasts has a key already: who was counted under it stays one visitor.
-            self._days[name] = self._lasting.day(timezone, day) or secrets.token_bytes(32)
-        return self._days[name]
+        # A day that still lasts has a key already: who was counted under it stays one visitor. It
+        # is asked for each time, since it must not be kept here past its end.
+        lasting = self._lasting.day(timezone, day)
+        return lasting or self._days.setdefault((timezone, day), secrets.token_bytes(32))
 
     def identity(self, site: int) -> bytes:
         return self._lasting.identity(site)

@@ -1,5 +1,6 @@
 """Keys: one a day however many ask, sealed at rest, and gone for good at their end."""
 
+import os
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -153,6 +154,38 @@ def test_an_import_has_day_keys_of_its_own_that_nobody_else_can_ask_for(url, clo
     assert one.day(ZONE, past) == one.day(ZONE, past) != two.day(ZONE, past)
     assert lasting.day(ZONE, past) is None
     assert one.event(NOON) == lasting.event(NOON)
+
+
+def test_an_import_keeps_no_living_days_key_past_its_end(url, clock):
+    lasting = store(url, clock)
+    imported = EphemeralKeys(lasting)
+    key = lasting.day(ZONE, DAY)
+    assert imported.day(ZONE, DAY) == key
+    clock.now = END + timedelta(minutes=31)
+    lasting.destroy_due()
+    assert imported.day(ZONE, DAY) == imported.day(ZONE, DAY) != key
+    assert key not in imported._days.values()
+
+
+def test_a_fork_holds_no_key_that_it_did_not_ask_for_itself(tmp_path, clock):
+    """It has no keeper yet that would destroy one."""
+    keys = store(f"sqlite:///{tmp_path}/keys.db", clock)
+    key = keys.day(ZONE, DAY)
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            inherited = bool(keys._held)
+            same = keys.day(ZONE, DAY) == key
+            kept = keys._keeper == os.getpid()
+            os.write(writes, bytes([inherited, same, kept]))
+        finally:
+            os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as pipe:
+        assert pipe.read() == bytes([False, True, True])
+    os.waitpid(child, 0)
+    assert keys._held
 
 
 def test_every_process_that_holds_a_key_destroys_it_by_itself(url, clock, monkeypatch):
