@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anonymize.event import RawEvent, RawRequest, Reason, Rejected
+from anonymize.url import clean
 from ingest.plausible import open_event
 from ingest.wire import Malformed
 
@@ -85,6 +86,13 @@ def test_without_a_domain_the_site_is_the_pages_host():
 def test_in_hash_mode_a_route_in_the_fragment_is_the_page(mode, url, read):
     assert content(VIEW | mode | {"u": url}).url == read
     assert content(VIEW | {"h": 0, "u": url}).url == url
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+def test_a_route_never_changes_whose_page_it_is(path, query, fragment):
+    url = f"https://e.com/{path}?{query}#/{fragment}"
+    routed, plain = clean(content(VIEW | {"h": 1, "u": url}).url), clean(url)
+    assert routed.hostname == plain.hostname == "e.com"
 
 
 def test_what_trackers_send_besides_is_passed_over():

@@ -489,6 +489,16 @@ NAMES = st.sampled_from(
         "memory",
         "total",
         "device",
+        "storage",
+        "manufacturer",
+        "density",
+        "library",
+        "traits",
+        "integrations",
+        "Actions Amplitude",
+        "session_id",
+        "engagementTime",
+        "scrollDepth",
     ]
 )
 EVENT = st.dictionaries(
@@ -501,9 +511,12 @@ TIMES = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
 @given(
     events=st.lists(
         st.builds(
-            lambda event, kind, time: event | {"type": kind, "event": "e", "timestamp": time},
+            lambda event, kind, name, time: (
+                event | {"type": kind, "event": name, "timestamp": time}
+            ),
             EVENT,
-            st.sampled_from(["track", "page", "screen"]),
+            st.sampled_from(["track", "page", "screen", "identify"]),
+            st.sampled_from(["e", "engagement"]),
             TIMES,
         ),
         max_size=4,
@@ -525,3 +538,19 @@ def test_no_events_whatsoever_are_a_fault_of_the_servers(lasting, events, sent):
     assert answer.status_code == 200, answer.data
     told = answer.json
     assert told["accepted"] + len(told["dropped"]) + len(told["rejected"]) == len(events)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    query=st.dictionaries(
+        st.sampled_from(["url", "domain", "key", "referrer", "x"]),
+        st.text(max_size=40)
+        | st.text(max_size=20).map(lambda text: f"https://example.com/{text}")
+        | st.sampled_from(["example.com", "https://example.com/#/a?b#c"]),
+    ),
+    referer=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
+)
+def test_whatever_is_asked_of_the_pixel_it_is_a_picture(lasting, query, referer):
+    _, client = lasting
+    answer = client.get("/pixel.gif", query_string=query, headers={"Referer": referer})
+    assert (answer.status_code, answer.data[:6]) == (200, b"GIF89a")
