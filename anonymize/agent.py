@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ua_parser import BestAvailableResolver, Domain, Resolver, load_lazy_builtins
 from user_agents.parsers import UserAgent, parse_browser, parse_device, parse_operating_system
 
-from anonymize.scrub import scrub
+from anonymize.scrub import cut, scrub
 
 MAX_LENGTH = 512  # characters considered; browsers stay below 300
 MAX_NAME = 32  # characters of a family
@@ -190,7 +190,7 @@ def _device(parsed: UserAgent, user_agent: str) -> str:
 
 def _family(parsed: str, table: dict[str, str]) -> str:
     """The parser quotes what it does not know from the agent: anything may stand there."""
-    return table[parsed] if parsed in table else scrub(parsed)[:MAX_NAME]
+    return table[parsed] if parsed in table else cut(scrub(parsed), MAX_NAME)
 
 
 def _major(version: tuple[int | str, ...]) -> str:

@@ -15,8 +15,6 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
 from anonymize.basis import CATEGORIES, NO_RECORD, Decision, Record, Recorded, decide
@@ -32,6 +30,7 @@ from anonymize.event import (
     Reason,
     Rejected,
     Row,
+    SealedStruct,
 )
 from anonymize.exclusion import NOTHING_EXCLUDED, Exclusions
 from anonymize.geo import Geo
@@ -110,7 +109,7 @@ class Context:
     memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(SealedStruct, frozen=True):
     """What was decided before the steps. `day` is the site's own."""
 
     basis: Basis
@@ -287,12 +286,12 @@ def _moment(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
 def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
     page = frame.page
     return {
-        "name": scrub(event.name),
+        "name": scrub(url.bare(event.name)),
         "hostname": scrub(page.hostname) if page else "",
         "page": page.path if page else "",
         "engagement": min(event.engagement or 0, 86_400_000),
         "scroll": min(event.scroll or 0, 100),
-        "screen": scrub(event.screen_name) if event.screen_name else "",
+        "screen": scrub(url.bare(event.screen_name)) if event.screen_name else "",
     }
 
 

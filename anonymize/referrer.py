@@ -195,7 +195,19 @@ def _known(referrer: str | None, own_host: str) -> Known | None:
     return _site(host)
 
 
-@lru_cache(maxsize=4096)
+def _remembered(size: int) -> Callable[[Callable[[str], Known]], Callable[[str], Known]]:
+    """The answers for the last `size` hosts, but for those that hold what would be marked: some
+    providers name their customers by address (`host-203-0-113-77.isp.example`).
+    """
+
+    def remember(known: Callable[[str], Known]) -> Callable[[str], Known]:
+        held = lru_cache(maxsize=size)(known)
+        return lambda host: held(host) if scrub(host) == host else known(host)
+
+    return remember
+
+
+@_remembered(4096)
 def _site(host: str) -> Known:
     domain = _SUFFIXES.privatesuffix(host)
     if not domain or host.rpartition(".")[2].isdigit():
@@ -207,7 +219,7 @@ def _site(host: str) -> Known:
     return Known(domain, domain)
 
 
-@lru_cache(maxsize=1024)
+@_remembered(1024)
 def _app(package: str) -> Known:
     """An Android package, which is known as a whole or not at all: `com.google` is no source."""
     name = scrub(package)

@@ -21,6 +21,12 @@ CAMPAIGN_LENGTH = 200  # characters
 _SCHEMES = frozenset({"http", "https", "app", "android-app", "ios-app"})
 
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)([^?#]*)(?:\?([^#]*))?")  # RFC 3986 B
+# In the midst of a text an address ends with a space, a quotation mark or a bracket (RFC 3986 C).
+_WITHIN = re.compile(
+    r'\b([A-Za-z][A-Za-z0-9+.-]{0,30})://([^\s/?#\\"<>]*)([^\s?#"<>]*)(?:[?#][^\s"<>]*)?'
+)
+_RELATIVE = re.compile(r'([^\s?#"<>]*)[?#]\S*=\S*')
+_NOT_BARE = re.compile("[?#@]")
 _HOST = re.compile(r"[a-z0-9_][a-z0-9_-]*+(?:\.[a-z0-9_-]++)*+")
 _PORT = re.compile(r"(?::[0-9]{0,5})?")
 
@@ -74,12 +80,22 @@ def clean(url: str | None) -> Page | None:
 
 
 def bare(text: str) -> str:
-    """An absolute address without user name, query and fragment; any other text as it is."""
-    parts = _PARTS.match(text.strip())
-    if parts is None:
+    """The addresses in a text without user name, query and fragment; the rest as it is.
+
+    A text that is an address ends before its query, whatever follows there.
+    """
+    if not _NOT_BARE.search(text):  # most texts
         return text
-    scheme, authority, path, _ = parts.groups()
-    return f"{scheme}://{authority.rpartition('@')[2]}{path}"
+    parts = _PARTS.match(text.strip())
+    if parts is not None:
+        scheme, authority, path, _ = parts.groups()
+        return f"{scheme}://{authority.rpartition('@')[2]}{path}"
+    relative = _RELATIVE.fullmatch(text.strip())
+    return relative[1] if relative else _WITHIN.sub(_bare, text)
+
+
+def _bare(found: re.Match[str]) -> str:
+    return f"{found[1]}://{found[2].rpartition('@')[2]}{found[3]}"
 
 
 def hostname(authority: str) -> str | None:
@@ -134,8 +150,8 @@ def _escape(escape: re.Match[str]) -> str:
 
 
 def campaign_value(value: str) -> str:
-    """One campaign parameter, decoded: white space collapsed, scrubbed, cut."""
-    return cut(scrub(" ".join(value.split())), CAMPAIGN_LENGTH)
+    """One campaign parameter, decoded: white space collapsed, addresses bare, scrubbed, cut."""
+    return cut(scrub(bare(" ".join(value.split()))), CAMPAIGN_LENGTH)
 
 
 def _campaign(query: str) -> tuple[dict[str, str], bool]:

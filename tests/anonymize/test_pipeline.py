@@ -124,6 +124,27 @@ def test_where_only_the_hour_is_kept_it_is_the_local_one_of_the_local_day(zone, 
     assert shown.replace(tzinfo=None, fold=0) == datetime.fromisoformat(local)
 
 
+def test_no_query_reaches_a_row_by_another_way_than_the_pages_address():
+    address = "https://u:hunter2@example.com/a?token=hunter2#hunter2"
+    site = {"properties": frozenset({"link", "error"})}
+    stored = row(
+        event(
+            name=f"Click {address}", screen_name=address, url="https://example.com/",
+            props={"link": "/reset?token=hunter2", "error": f"at {address} it failed"},
+            campaign={"source": address}, consent=CONSENT,
+        ),
+        context(settings=site),
+    )  # fmt: skip
+    assert "hunter2" not in msgspec.json.encode(stored).decode()
+    assert stored.props == {"link": "/reset", "error": "at https://example.com/a it failed"}
+
+
+def test_nothing_of_a_row_or_of_what_leads_to_it_is_shown():
+    """A traceback or a log line would outlive the keys of the pseudonyms in it."""
+    outcome = anonymize(event(), context())
+    assert repr(outcome) == "Accepted(row=<Row>)"
+
+
 def test_a_consenting_browser_is_recognised_wherever_it_is():
     here = row(event(consent=CONSENT, anonymous_id="a-1"))
     there = row(
