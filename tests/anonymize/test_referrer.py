@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
 
-from anonymize.referrer import _ALIASES, _CATEGORIES, _LISTS, CHANNELS, Referral, classify
+from anonymize.referrer import (
+    _ALIASES,
+    _CATEGORIES,
+    _LISTS,
+    CHANNELS,
+    Known,
+    Referral,
+    _remembered,
+    classify,
+)
 
 NONE: Mapping[str, str] = {}
 
@@ -225,3 +234,17 @@ def test_the_list_of_spammers_holds_registrable_domains_once_each_in_order() -> 
     assert len(domains) > 100
     suffixes = PublicSuffixList()
     assert [each for each in domains if suffixes.privatesuffix(each) != each] == []
+
+
+def test_a_referrers_host_that_holds_an_address_is_not_kept_in_memory() -> None:
+    asked: list[str] = []
+
+    @_remembered(8)
+    def known(host: str) -> Known:
+        asked.append(host)
+        return Known("isp.example", "isp.example")
+
+    customer = "host-203-0-113-77.isp.example"
+    for host in ("isp.example", "isp.example", customer, customer):
+        assert known(host).domain == "isp.example"
+    assert asked == ["isp.example", customer, customer]
