@@ -78,15 +78,7 @@ class Calendar:
         It is told as the same hour of the same day: clocks that are half an hour apart from UTC, or
         put forward by half of one, begin their hours elsewhere than UTC does.
         """
-        day = self.local_day(instant)
-        zone = self.zone_on(day)
-        wall = instant.astimezone(zone)
-        past = timedelta(minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
-        begins = instant.astimezone(UTC) - past
-        while past and (begins.astimezone(zone).hour != wall.hour or self.local_day(begins) != day):
-            step = min(_MINUTE, past)
-            begins, past = begins + step, past - step
-        return int(begins.timestamp())
+        return _hour(self.zones, int(instant.timestamp()) // 60)
 
     def _holding(self, day: date) -> int:
         return next(n for n, (from_day, _) in enumerate(self.zones) if from_day <= day)
@@ -102,6 +94,21 @@ class Calendar:
 def _begins(zones: Zones) -> datetime:
     """When the first of `zones` comes into force: where the last day before it ends."""
     return Calendar(zones[1:]).start(zones[0][0])
+
+
+@lru_cache(maxsize=4096)
+def _hour(zones: Zones, minute: int) -> int:
+    """`Calendar.hour` of a minute since 1970."""
+    calendar, instant = Calendar(zones), datetime.fromtimestamp(minute * 60, UTC)
+    day = calendar.local_day(instant)
+    zone = calendar.zone_on(day)
+    wall = instant.astimezone(zone)
+    past = timedelta(minutes=wall.minute, seconds=wall.second)
+    begins = instant - past
+    while past and (begins.astimezone(zone).hour != wall.hour or calendar.local_day(begins) != day):
+        step = min(_MINUTE, past)
+        begins, past = begins + step, past - step
+    return int(begins.timestamp())
 
 
 @lru_cache(maxsize=4096)
