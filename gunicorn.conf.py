@@ -17,7 +17,12 @@ worker_class = "ingest.worker.Worker"
 threads = 8
 keepalive = 5
 # Who the client is behind a proxy is decided in one place: ProxyFix, by DISCREET_TRUSTED_PROXIES.
+# gunicorn believes a Unix socket's other side whatever stands in the first: so nothing of it.
 forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+# Its strictness is tested here; a faster one would be taken wherever it is installed.
+http_parser = "python"
 timeout = 60
 graceful_timeout = 20
 

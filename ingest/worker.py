@@ -24,6 +24,7 @@ from typing import Any
 
 from gunicorn.http import get_parser
 from gunicorn.http.errors import UnsupportedTransferCoding
+from gunicorn.http.unreader import Unreader
 from gunicorn.http.wsgi import base_environ
 from gunicorn.util import http_date, write_error
 from gunicorn.workers.gthread import ThreadWorker
@@ -31,18 +32,24 @@ from gunicorn.workers.gthread import ThreadWorker
 from ingest.gather import Gatherer, Progress
 from ingest.wire import BODY_BYTES
 
-# A client may take this part of gunicorn's `timeout` to send a request, and to take an answer. With
-# a minute the largest batch takes 17 kB/s, which a phone on an old network has.
+# A client may take this part of gunicorn's `timeout` to send a request. With a minute the largest
+# batch takes 17 kB/s, which a phone on an old network has; as fast an answer must be taken.
 _PATIENCE = 1 / 2
+_SLOWEST = 16 * 1024  # bytes a second
 # Seconds that a connection that we have closed may still send what we will not read (RFC 9112
 # section 9.6): cut off at once, its client might not get our last answer.
 LINGER_SECONDS = 2.0
 # What is longer is given to a thread, so that a batch holds up no single event.
 _QUICK_BYTES = 16 * 1024
 _RECEIVE = 64 * 1024
+# What one process holds of requests that are not whole and of answers that are not taken: a
+# thousand slow clients with half a megabyte each would else fill the machine's memory.
+_HELD_BYTES = 64 * 1024 * 1024
+_CHECK_SECONDS = 0.25  # how often is looked for those who have waited too long
 _DESCRIPTORS = 256  # kept free for files and databases
 _VARIABLES = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
 _CONNECTION = {True: "Connection: keep-alive", False: "Connection: close"}
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)
 
 
@@ -68,6 +75,34 @@ class _Outbox:
         self.parts.clear()
 
 
+class _Gathered(Unreader):  # type: ignore[misc]  # gunicorn has no types
+    """What the parser reads from: a request that is there, in pieces as a socket gives them.
+
+    Given all at once, gunicorn's reader of chunks would copy all that is left for each of them.
+    """
+
+    _PIECE = 8 * 1024
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._data = b""
+        self._at = 0
+
+    def put(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        piece = self._data[self._at : self._at + max(size_hint or 0, self._PIECE)]
+        self._at += len(piece)
+        return piece
+
+    def take_rest(self) -> bytes:
+        """What follows the request."""
+        rest: bytes = self.take_buffered() + self._data[self._at :]
+        self.put(b"")
+        return rest
+
+
 class _Connection:
     """One client, with what gunicorn asks of a connection: `sock`, `client`, `server`."""
 
@@ -75,21 +110,30 @@ class _Connection:
         self.real = real
         self.client = client
         self.server = server
-        self.environ = {
-            "SERVER_NAME": str(server[0]),
-            "SERVER_PORT": str(server[1]),
-            "REMOTE_ADDR": str(client[0]),
-            "REMOTE_PORT": str(client[1]),
-        }
+        self.environ = _addresses(client, server)
         self.gatherer = Gatherer(BODY_BYTES)
-        # Its source is empty: what was gathered is put in front of it, and there is no more.
+        self.gathered = _Gathered()
         self.parser = get_parser(cfg, (), client)
+        self.parser.unreader = self.gathered
         self.sock = _Outbox()
         self.unsent = memoryview(b"")
+        self.held = 0  # bytes, as the loop has counted them
         self.keep = True  # for another request
         self.reading = False  # since the first byte of a request
         self.watched = 0  # the events that the loop is told of
         self.deadline = 0.0  # by the monotonic clock; of what the loop waits for
+
+
+def _addresses(client: Any, server: Any) -> dict[str, str]:
+    """A Unix socket's sides have neither address nor port."""
+    if not isinstance(client, tuple):
+        return {"SERVER_NAME": "localhost", "SERVER_PORT": "80", "REMOTE_ADDR": ""}
+    return {
+        "SERVER_NAME": str(server[0]),
+        "SERVER_PORT": str(server[1]),
+        "REMOTE_ADDR": str(client[0]),
+        "REMOTE_PORT": str(client[1]),
+    }
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -101,12 +145,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._quick: frozenset[str] = frozenset()
         self._environ: dict[str, Any] = {}
         self._dated = 0, ""
-        self._patience = self.cfg.timeout * _PATIENCE
+        self._held = 0  # bytes, by all connections
+        self._checked = 0.0
+        self._patience = (self.cfg.timeout or 60) * _PATIENCE
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuses what gunicorn has and this has not; it would else be without effect."""
         if cfg.is_ssl:
             raise RuntimeError("TLS is the proxy's: certfile and keyfile have no place here")
+        if cfg.proxy_protocol != "off" or cfg.protocol != "http":
+            raise RuntimeError("plain HTTP/1.1 alone: neither PROXY nor uwsgi is understood here")
+        cfg.set("sendfile", False)  # answers go through memory
 
     def init_process(self) -> None:
         files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -114,12 +164,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if files < wanted:
             files = min(wanted, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-        self._most = min(self.worker_connections, files - _DESCRIPTORS) - 1
+        # Where even the hard limit is small, half of it has to do for what is kept free.
+        self._most = min(self.worker_connections, max(files - _DESCRIPTORS, files // 2)) - 1
         super().init_process()
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        self._environ = base_environ(self.cfg) | {"SCRIPT_NAME": ""}
+        self._environ = base_environ(self.cfg) | {"SCRIPT_NAME": "", "wsgi.multithread": True}
         self._quick = getattr(self.wsgi, "extensions", {}).get("quick", frozenset())
 
     def set_accept_enabled(self, enabled: bool) -> None:
@@ -136,27 +187,44 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         try:
             real, client = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
-                return
-            raise
+            # Another process took it, its client is gone, or its network fails (accept(2)): no
+            # reason to end, as any error would that is raised here.
+            if error.errno in _EXHAUSTED:
+                self._push_out()
+            return
         real.setblocking(False)
-        if self.nr_conns >= self._most and self._waiting:
-            self._close(next(iter(self._waiting)))
+        if self.nr_conns >= self._most:
+            self._push_out()
         self.nr_conns += 1
         conn = _Connection(real, client, listener.getsockname(), self.cfg)
         self._await(conn, selectors.EVENT_READ, self._patience)
+
+    def _push_out(self) -> None:
+        if self._waiting:
+            self._close(next(iter(self._waiting)))
+
+    def _weigh(self, conn: _Connection) -> None:
+        """Counts what is held for the connection. Where all hold too much, the oldest goes."""
+        held = len(conn.gatherer) + len(conn.unsent)
+        self._held += held - conn.held
+        conn.held = held
+        while self._held > _HELD_BYTES:
+            oldest = next((one for one in self._waiting if one.held), None)
+            if oldest is None:
+                return
+            self._close(oldest)
 
     def _await(self, conn: _Connection, events: int, seconds: float) -> None:
         """Until the socket is ready, or the time is over."""
         conn.deadline = time.monotonic() + seconds
         self._waiting.pop(conn, None)
         self._waiting[conn] = None
-        if conn.watched == events:
-            return
-        if conn.watched:
-            self.poller.unregister(conn.real)
-        self.poller.register(conn.real, events, partial(self._ready, conn))
-        conn.watched = events
+        if conn.watched != events:
+            if conn.watched:
+                self.poller.unregister(conn.real)
+            self.poller.register(conn.real, events, partial(self._ready, conn))
+            conn.watched = events
+        self._weigh(conn)
 
     def _leave(self, conn: _Connection) -> None:
         """To a thread: the loop is told of nothing until it is done."""
@@ -168,12 +236,19 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _close(self, conn: _Connection) -> None:
         self._leave(conn)
         self.nr_conns -= 1
+        self._held -= conn.held
+        conn.held = 0
         conn.real.close()
 
     def _ready(self, conn: _Connection, _: object) -> None:
+        if not conn.watched:  # pushed out by one whose turn was before it
+            return
         if conn.watched == selectors.EVENT_WRITE:
             self._send(conn)
-            self._go_on(conn)
+            if conn.unsent:
+                self._weigh(conn)
+            else:
+                self._go_on(conn)
             return
         try:
             data = conn.real.recv(_RECEIVE)
@@ -204,10 +279,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             if progress is Progress.EXPECTED:
                 with contextlib.suppress(OSError):
                     conn.real.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._weigh(conn)
 
     def _parse(self, conn: _Connection, progress: Progress) -> None:
         data = conn.gatherer.take()
-        conn.parser.unreader.unread(data)
+        conn.gathered.put(data)
         try:
             req = next(conn.parser)
         except StopIteration:  # the body before could not be read to its end
@@ -227,6 +303,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._go_on(conn)
         else:
             self._leave(conn)
+            conn.keep = False  # until it is answered
             self.tpool.submit(self._answer, conn, req).add_done_callback(
                 lambda _: self.method_queue.defer(self._go_on, conn)
             )
@@ -264,7 +341,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         except Exception as error:
             self._refuse(req, conn, error)
             return
-        keep = self.alive and not req.should_close() and conn.parser.finish_body()
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        stays = self.alive and self.cfg.keepalive > 0 and not req.should_close()
+        keep = stays and conn.parser.finish_body()
         lines = [f"HTTP/1.1 {status}", f"Date: {self._date()}", _CONNECTION[keep]]
         lines += [f"{name}: {value}" for name, value in headers]
         conn.sock.parts = ["\r\n".join([*lines, "\r\n"]).encode("latin-1"), body]
@@ -304,9 +385,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _go_on(self, conn: _Connection) -> None:
         """After an answer: the rest of it, the next request, or the end."""
         if conn.unsent:
-            self._await(conn, selectors.EVENT_WRITE, self._patience)
+            seconds = self._patience + len(conn.unsent) / _SLOWEST
+            self._await(conn, selectors.EVENT_WRITE, seconds)
         elif conn.keep:
-            progress = conn.gatherer.feed(conn.parser.unreader.take_buffered())
+            progress = conn.gatherer.feed(conn.gathered.take_rest())
             if progress in (Progress.WHOLE, Progress.CUT):  # sent ahead: others come first
                 self._leave(conn)
                 self.method_queue.defer(self._progress, conn, progress)
@@ -325,6 +407,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def murder_keepalived(self, force: bool = False) -> None:
         """Closes what has waited for too long."""
         now = time.monotonic()
+        if now < self._checked + _CHECK_SECONDS and not force:
+            return
+        self._checked = now
         for conn in [conn for conn in self._waiting if force or conn.deadline <= now]:
             self._close(conn)
 
