@@ -78,6 +78,7 @@ function write(name, content) {
 
 const pages = {
   "app.js": await bundle("pages/app.ts"),
+  "install.js": await bundle("pages/install.ts"),
   "app.css": await bundle("pages/app.css"),
   "favicon.svg": readFileSync(new URL("pages/favicon.svg", here)),
 };

@@ -1,17 +1,19 @@
-"""The pages that signed-in people see: the list of sites, a site, one of its tables."""
+"""The pages that signed-in people see: the list of sites, a site, a table, how to set it up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, abort, render_template, request, url_for
+import msgspec
+from flask import Blueprint, Flask, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from accounts import signin
 from config.settings import Settings
+from control.first_events import FirstEvents
 from control.sites import Site, Sites
-from dashboards import assets, errors, headers, period, text, view
+from dashboards import assets, errors, headers, install, period, text, view
 from dashboards.period import Period
 from releases.reading import Reading
 
@@ -20,6 +22,7 @@ def init(
     app: Flask,
     reading: Reading,
     sites: Sites,
+    first: FirstEvents,
     settings: Settings,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
@@ -30,7 +33,9 @@ def init(
     app.after_request(headers.harden)
     errors.init(app)
     app.register_blueprint(assets.blueprint())
-    app.register_blueprint(_blueprint(reading, sites, settings, now))
+    pages = _blueprint(reading, sites, settings, now)
+    _install(pages, sites, first, settings)
+    app.register_blueprint(pages)
     app.add_template_filter(text.count, "figure")
     app.add_template_filter(text.share, "share")
     app.add_template_filter(text.day, "day")
@@ -69,7 +74,7 @@ def _blueprint(
             site=found,
             period=span,
             choices=period.CHOICES,
-            origin=settings.origin,
+            snippet=install.website(found, settings.origin),
         )
 
     @pages.get("/sites/<domain>/<table>")
@@ -86,3 +91,32 @@ def _blueprint(
         )
 
     return pages
+
+
+def _install(pages: Blueprint, sites: Sites, first: FirstEvents, settings: Settings) -> None:
+    """Adds how a site is set up, and whether its first event has come."""
+
+    @pages.get("/sites/<domain>/install")
+    def setup(domain: str) -> ResponseReturnValue:
+        found = sites.by_domain(domain) or abort(404)
+        variant = request.args.get("for", "website")
+        variants = install.variants()
+        if variant not in variants:
+            abort(404)
+        return render_template(
+            "install.html",
+            setup=install.setup(found, settings.origin, variant, first.of(found.id)),
+            site=found,
+            variants=variants,
+            adapters=assets.scripts().keys(),
+            origin=settings.origin,
+            own_path=install.OWN_PATH,
+            look_every=install.LOOK_EVERY,
+        )
+
+    @pages.get("/sites/<domain>/install/first-event")
+    def first_event(domain: str) -> Response:
+        found = sites.by_domain(domain) or abort(404)
+        state = first.of(found.id)
+        body = msgspec.json.encode(install.FirstEvent(state.state, state.reason))
+        return Response(body, content_type="application/json")

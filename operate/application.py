@@ -19,6 +19,7 @@ from accounts.people import People
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
 from control.definitions import Definitions
+from control.first_events import FirstEvents
 from operate import (
     commands,
     definition_commands,
@@ -66,7 +67,8 @@ def assemble(services: Services) -> Flask:
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
     app.register_blueprint(openapi.blueprint())
-    dashboards.pages.init(app, services.reading, services.sites, settings)
+    first = FirstEvents(services.control)
+    dashboards.pages.init(app, services.reading, services.sites, first, settings)
     stats = dashboards.stats.blueprint(
         services.reading,
         services.sites,

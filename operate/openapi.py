@@ -148,7 +148,9 @@ def _operations(app: Flask, rule: Rule) -> Iterator[tuple[str, Operation]]:
     methods = rule.methods or set()
     # What Flask answers by itself to the other two methods is said of every route alike.
     for method in sorted(methods - {"HEAD", "OPTIONS"} or methods):
-        if room in PAGES:
+        if (method, rule.rule) in OPERATIONS:
+            yield method, OPERATIONS[method, rule.rule]
+        elif room in PAGES:
             yield method, _page(app, rule, method)
         elif room == ASSETS:
             yield method, Operation("Files", "A file", {200: Answer("The file.", bytes, "*/*")})

@@ -15,6 +15,7 @@ import msgspec
 
 from anonymize.event import Reason
 from dashboards import stats_answer, stats_language, stats_people
+from dashboards.install import FirstEvent
 from ingest import plausible, segment
 from ingest.views import PATHS
 
@@ -255,6 +256,17 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {200: Answer("How many at least, or that there are few.", Tier)} | _ASKED,
         query=_SITE,
         security=("token",),
+        unsigned=False,
+    ),
+    ("GET", "/sites/<domain>/install/first-event"): Operation(
+        "Pages",
+        "Whether the site's first event has come, or why the newest was not kept",
+        {
+            200: Answer("As far as it has come.", FirstEvent),
+            302: Answer("To where one signs in.", headers=("Location",)),
+            404: Answer("There is no such site.", str, "text/html"),
+        },
+        security=("session",),
         unsigned=False,
     ),
     ("GET", "/healthz"): Operation(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
-from werkzeug.serving import make_server
 
-from tests.browser import browser, watch  # noqa: F401  the fixture
+from tests.browser import watch
 from tests.dashboards.world import World
 
 SHOP = "/sites/shop.example.com"
@@ -19,46 +15,6 @@ SHIFTS = """() => new Promise((done) => {
   new PerformanceObserver(seen).observe({type: "layout-shift", buffered: true});
   requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
 })"""
-
-
-@pytest.fixture(scope="module")
-def origin(world: World) -> Iterator[str]:
-    """The app, served on the loopback."""
-    server = make_server("127.0.0.1", 0, world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def state(world: World, browser: Browser, origin: str) -> object:  # noqa: F811
-    """The cookies of somebody who signed in by pressing the button."""
-    link = world.people.invite("eve@example.com", "viewer", "reads the figures")
-    context = browser.new_context(base_url=origin)
-    page = context.new_page()
-    page.goto(f"/sign-in/{link.token}")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Sites")).to_be_visible()
-    cookies = context.storage_state()
-    context.close()
-    return cookies
-
-
-@pytest.fixture
-def context(
-    browser: Browser,  # noqa: F811
-    origin: str,
-    state: object,
-    request: pytest.FixtureRequest,
-) -> Iterator[BrowserContext]:
-    """Signed in; indirect parameters are options of the context."""
-    options = {"viewport": {"width": 1280, "height": 900}} | getattr(request, "param", {})
-    context = browser.new_context(base_url=origin, storage_state=state, **options)
-    yield context
-    context.close()
 
 
 @pytest.mark.parametrize(
@@ -104,16 +60,16 @@ def test_the_keyboard_leads_through_the_page_in_reading_order(context: BrowserCo
     page = context.new_page()
     page.goto(SHOP)
     order = []
-    for _ in range(12):
+    for _ in range(13):
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.innerText.trim()"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert order[:4] == ["Skip to content", "Discreet", "Sign out", "All sites"]
-    assert "Last 28 days" in order[4]
-    assert [text.split("\n")[0] for text in order[5:11]] == [
+    assert order[:5] == ["Skip to content", "Discreet", "Sign out", "All sites", "Set up"]
+    assert "Last 28 days" in order[5]
+    assert [text.split("\n")[0] for text in order[6:12]] == [
         "Visitors", "Visits", "Page views", "Views per visit", "Bounce rate", "Visit duration",
     ]  # fmt: skip
-    assert order[11] == "The figures behind the chart"
+    assert order[12] == "The figures behind the chart"
 
 
 def test_the_skip_link_skips_to_the_content(context: BrowserContext) -> None:
@@ -162,7 +118,7 @@ def test_without_a_script_the_page_says_the_same(context: BrowserContext) -> Non
     expect(page.get_by_role("rowheader", name="Sunday 22 Nov 2026")).to_be_visible()
 
 
-def test_signing_out_leads_back_to_the_door(world: World, browser: Browser, origin: str) -> None:  # noqa: F811
+def test_signing_out_leads_back_to_the_door(world: World, browser: Browser, origin: str) -> None:
     link = world.people.invite("bob@example.com", "viewer", "reads the figures")
     context = browser.new_context(base_url=origin)
     page = context.new_page()

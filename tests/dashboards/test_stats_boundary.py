@@ -23,7 +23,7 @@ READING = Path(reading.__file__)
 # What dashboards may know of the rest of the project. Of releases: how to read them, and which
 # tables are declared.
 ALLOWED = re.compile(
-    r"(accounts|config|dashboards)(\.|\Z)|control\.(sites|definitions)\Z|releases\.(reading|tables)\Z"
+    r"(accounts|config|dashboards)(\.|\Z)|control\.(sites|definitions|first_events)\Z|releases\.(reading|tables)\Z"
 )
 PROJECT = re.compile(
     r"(accounts|anonymize|config|control|dashboards|ingest|operate|releases|spool|store)(\.|\Z)"

@@ -23,6 +23,7 @@ from accounts import signin
 from accounts.people import People
 from config.settings import Settings, load
 from control.database import open_control, released_days
+from control.first_events import FirstEvents
 from control.sites import Site, Sites
 from dashboards import pages
 from releases.reading import Reading
@@ -118,7 +119,8 @@ def build(settings: Settings, control: Engine, people: People) -> Flask:
     app.config["WTF_CSRF_ENABLED"] = False
     signin.init(app, people, settings)
     reading = Reading(Store(settings), control)
-    pages.init(app, reading, Sites(control, ttl=0), settings, now=lambda: NOW)
+    first = FirstEvents(control, lambda: NOW)
+    pages.init(app, reading, Sites(control, ttl=0), first, settings, now=lambda: NOW)
     app.add_url_rule("/forbidden", view_func=lambda: abort(403), endpoint="forbidden")
     app.add_url_rule("/broken", view_func=_broken)
     return app
