@@ -8,6 +8,7 @@ from typing import Any
 from anonymize import exclusion
 from anonymize.calendar import ALWAYS
 from control.sites import Site, SiteError
+from dashboards.install import website
 
 _POLICIES = {
     "opt-in": "nothing personal of people who stated no choice",
@@ -19,11 +20,6 @@ _LISTS: tuple[tuple[str, str, str, Callable[[str], str]], ...] = (
     ("excluded_hosts", "exclude_host", "include_host", exclusion.host),
     ("excluded_paths", "exclude_path", "include_path", exclusion.path),
 )
-
-
-def snippet(origin: str, site: Site) -> str:
-    """What a site owner pastes into the pages' head."""
-    return f'<script defer src="{origin}/js/discreet.js" data-key="{site.write_key}"></script>'
 
 
 def facts_of(site: Site, origin: str) -> dict[str, Any]:
@@ -47,7 +43,7 @@ def facts_of(site: Site, origin: str) -> dict[str, Any]:
         "excluded_networks": len(site.excluded_networks),
         "excluded_hosts": [name.removeprefix(".") for name in site.excluded_hosts],
         "excluded_paths": [path.removesuffix("/") for path in site.excluded_paths],
-        "snippet": snippet(origin, site),
+        "snippet": website(site, origin),
     }
 
 
@@ -67,7 +63,7 @@ def described(site: Site, origin: str) -> list[str]:
         "properties": ", ".join(site.properties) or "none is kept",
         "cities": "kept of people who consented" if site.city else "not kept",
         "excluded": ", ".join(_excluded(site)) or "nothing",
-        "snippet": snippet(origin, site),
+        "snippet": website(site, origin),
     }
     return [f"{name:<16}{words}" for name, words in lines.items()]
 
