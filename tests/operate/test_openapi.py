@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from operate.application import assemble
 from tests.operate.world import services
 
 DOMAIN = "example.com"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,11 @@ def document(client: FlaskClient) -> dict[str, Any]:
 def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1.")
+
+
+def test_it_has_the_version_of_the_package(document: dict[str, Any]) -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert document["info"]["version"] == package["version"]
 
 
 def test_it_has_every_route_of_the_application_and_no_other(
