@@ -135,7 +135,11 @@ def fill(made: World) -> None:
     for number in range((TODAY - FIRST).days + 1):
         day = FIRST + timedelta(days=number)
         define(made, site, day, docs.id, [("goal", "", "Docs", DID)])
-        define(made, site, day, 3, [("page|segment:3", "", "/docs", {"visitors": 13})])
+        of_segment = [
+            ("page|segment:3", "", "/docs", {"visitors": 13}),
+            ("hour|segment:3", "", "09", {"visitors": 11}),
+        ]
+        define(made, site, day, 3, of_segment)
     for monday in WEEKS:
         release(made, site, "week", monday, "final", cells(720, 7))
 
@@ -432,6 +436,10 @@ def test_aggregates(
         pytest.param(
             {"dimensions": ["event:page"], "filters": [["is", "segment", ["3"]]]},
             [("/docs", 13)], id="pages of a segment",
+        ),
+        pytest.param(
+            {"dimensions": ["time:hour"], "filters": [["is", "segment", [3]]]},
+            [("2026-11-20 09:00:00", 11)], id="hours of a segment",
         ),
         pytest.param(
             {"dimensions": ["event:page"], "filters": [["is", "segment", [4]]]},
