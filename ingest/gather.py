@@ -16,7 +16,7 @@ HEAD_BYTES = 64 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:([^\r\n]*)")
 _CODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:([^\r\n]*)")
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n")
-_SIZE = re.compile(rb"[0-9A-Fa-f]+")
+_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?")  # and what is said of the chunk
 _SIZE_LINE = 1024  # bytes of a chunk's size with its extensions
 # Of all sizes and ends of a body's chunks: each chunk is work, and half a megabyte could be of one
 # byte each. In chunks of two hundred bytes the largest body still passes.
@@ -123,8 +123,8 @@ class Gatherer:
                 if len(data) - self._chunk >= _SIZE_LINE:
                     self._progress = Progress.CUT
                 return
-            size = _SIZE.match(data, self._chunk, line)
-            length = int(size[0], 16) if size else -1
+            size = _SIZE.fullmatch(data, self._chunk, line)
+            length = int(size[1], 16) if size else -1
             if length == 0:
                 self._read_trailers(line)
                 return

@@ -28,6 +28,7 @@ from gunicorn.http.unreader import Unreader
 from gunicorn.http.wsgi import base_environ
 from gunicorn.util import http_date, write_error
 from gunicorn.workers.gthread import ThreadWorker
+from werkzeug.exceptions import ClientDisconnected
 
 from ingest.gather import Gatherer, Progress
 from ingest.wire import BODY_BYTES
@@ -101,6 +102,20 @@ class _Gathered(Unreader):  # type: ignore[misc]  # gunicorn has no types
         rest: bytes = self.take_buffered() + self._data[self._at :]
         self.put(b"")
         return rest
+
+
+class _Body:
+    """A body whose faults the application knows for the client's."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._reader.read(size)
+        except Exception:
+            raise ClientDisconnected from None
+        return data
 
 
 class _Connection:
@@ -302,6 +317,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self._answer_quickly(conn, req)
             self._go_on(conn)
         else:
+            req.body.reader = _Body(req.body.reader)
             self._leave(conn)
             conn.keep = False  # until it is answered
             self.tpool.submit(self._answer, conn, req).add_done_callback(

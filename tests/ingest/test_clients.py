@@ -2,16 +2,21 @@
 
 import contextlib
 import json
+import os
+import resource
 import selectors
+import signal
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import requests
 
 from ingest.wire import BODY_BYTES
-from tests.service import eventually, running
+from tests.service import GUNICORN, ROOT, Service, eventually, running
 
 EVENT = json.dumps({"n": "pageview", "u": "https://example.com/", "d": "example.com"}).encode()
 HOST = b"Host: a\r\n"
@@ -60,6 +65,33 @@ def asked(service, data: bytes) -> list[int]:
         return statuses(received(client))
 
 
+def is_dropped(client: socket.socket) -> bool:
+    """What came before can still be read, a byte of which is."""
+    try:
+        client.recv(1)
+        client.send(b"1")
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def web(service) -> int:
+    """The one process that answers."""
+    [pid] = children(service._processes["web"].pid)
+    return pid
+
+
+def resident(pid: int) -> int:
+    """Bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def is_prompt(service) -> bool:
     began = time.monotonic()
     assert service.post("/api/event", EVENT).status_code == 202
@@ -97,14 +129,18 @@ def test_who_does_not_take_its_answer_holds_up_nobody(service):
     asking = (
         b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET /js/none HTTP/1.1\r\n" + HOST
     )
+    readers = []
     with contextlib.ExitStack() as stack:
         for _ in range(32):
             client = stack.enter_context(connected(service))
+            readers.append(client)
             client.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 for _ in range(2000):
                     client.send(asking + b"\r\n")
         assert all(is_prompt(service) for _ in range(3))
+        # A byte now and then buys no time: what is not taken is dropped after a while.
+        eventually(lambda: sum(map(is_dropped, readers)) == 32, "all are dropped", 20)
 
 
 REFUSED = {
@@ -129,6 +165,37 @@ REFUSED = {
     "huge, for another endpoint": (
         b"POST /api/v2/query HTTP/1.1\r\n" + HOST + b"Content-Length: 9999999\r\n\r\n{", [413]
     ),
+    "a length with noughts before it": (
+        POST + b"Content-Length: " + b"0" * 30 + b"5\r\n\r\n", [400]
+    ),
+    "a length with a sign": (POST + b"Content-Length: +5\r\n\r\nhello", [400]),
+    "lengths in one field": (POST + b"Content-Length: 5, 5\r\n\r\nhello", [400]),
+    "a length of other digits": (POST + b"Content-Length: \xb2\r\n\r\nhe", [400]),
+    "a length behind a bare line feed": (POST + b"X: a\nContent-Length: 5\r\n\r\n", [400]),
+    "a length behind a bare return": (POST + b"X: a\rContent-Length: 5\r\n\r\n", [400]),
+    "a coding with a vertical tab": (
+        POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", [400]
+    ),
+    "a coding and chunks": (
+        POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", [400]
+    ),
+    "no coding": (POST + b"Transfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n", [400]),
+    "chunks from an old client": (CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n", [400]),
+    "a chunk with a bare line feed": (CHUNKED + b"2\nab\r\n0\r\n\r\n", [400]),
+    "a size with a bare return": (CHUNKED + b"2;a\rb\r\nab\r\n0\r\n\r\n", [400]),
+    "a size in C": (CHUNKED + b"0x2\r\nab\r\n0\r\n\r\n", [400]),
+    "a size with an underscore": (CHUNKED + b"1_0\r\n" + b"a" * 16 + b"\r\n0\r\n\r\n", [400]),
+    "a length after the chunks": (CHUNKED + b"0\r\nContent-Length: 5\r\n\r\n", [400]),
+    "chunks of one byte": (CHUNKED + b"1\r\n \r\n" * 90_000, [400]),
+    "an endless field after the chunks": (CHUNKED + b"0\r\nX: " + b"a" * 70_000, [400]),
+    "a nought in a field": (POST + b"X: \x00\r\n\r\n", [400]),
+    "two hosts": (POST + b"Host: b\r\nContent-Length: 0\r\n\r\n", [400]),
+    "blanks without an end": (POST + b"Content-Length: 5" + b" " * 60_000 + b"5\r\n\r\n", [431]),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400]),
+    "a proxy's preface": (b"PROXY TCP4 8.8.8.8 8.8.8.8 1 2\r\n" + GOOD, [400]),
+    "bad chunks for another endpoint": (
+        CHUNKED.replace(b"/api/event", b"/api/v2/query") + b"x\r\n\r\n", [400]
+    ),
     "an unknown expectation": (POST + b"Expect: cow\r\nContent-Length: 0\r\n\r\n", [417]),
 }  # fmt: skip
 
@@ -137,6 +204,45 @@ REFUSED = {
 def test_what_is_no_proper_request_is_refused_and_its_connection_closed(service, data, answers):
     assert asked(service, data) == answers
     assert asked(service, data + GOOD) == answers  # what follows is not read as a request
+
+
+def test_lines_that_end_with_a_line_feed_alone_make_no_request(service):
+    bare = GOOD.replace(b"\r\n", b"\n")
+    assert asked(service, bare) == []  # its end never comes
+    assert asked(service, bare + GOOD) == [400]
+
+
+ANSWERED = {
+    "a line before the request": (b"\r\n" + GOOD, [202]),
+    "an absolute target": (GOOD.replace(b" /api", b" http://elsewhere.example/api"), [202]),
+    "chunks with more said of them": (
+        IN_CHUNKS.replace(b"0\r\n\r", b'0;a="b"\r\nX: y\r\n\r'),
+        [202],
+    ),
+    "no host": (GOOD.replace(HOST, b""), [202]),
+    "a preflight": (b"OPTIONS /api/event HTTP/1.1\r\n" + HOST + b"\r\n", [204]),
+    "a head alone": (b"HEAD /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n", [200]),
+    "a body that nobody reads": (GOOD.replace(b"/api/event", b"/nothing"), [404]),
+    "a body with a question": (GOOD.replace(b"POST /api/event", b"GET /healthz"), [200]),
+}
+
+
+@pytest.mark.parametrize(("data", "answers"), ANSWERED.values(), ids=ANSWERED)
+def test_what_follows_an_unusual_request_is_still_read_as_the_next(service, data, answers):
+    last = GOOD.replace(HOST, HOST + b"Connection: close\r\n")
+    assert asked(service, data + last) == [*answers, 202]
+    assert asked(service, data * 3 + last) == [*answers * 3, 202]
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [(GOOD, 202), (IN_CHUNKS, 202), (b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n", 200)],
+    ids=["length", "chunks", "a page"],
+)
+def test_who_says_that_it_has_sent_all_is_still_answered(service, data, answer):
+    with connected(service, data) as client:
+        client.shutdown(socket.SHUT_WR)
+        assert statuses(received(client)) == [answer]
 
 
 @pytest.mark.parametrize("data", [GOOD, IN_CHUNKS], ids=["length", "chunks"])
@@ -188,6 +294,32 @@ def test_more_connections_than_there_is_room_for_push_out_the_oldest(service):
         assert is_prompt(service)
 
 
+def test_bodies_that_never_end_fill_no_memory(service):
+    before = resident(web(service))
+    begun = POST + b"Content-Length: %d\r\n\r\n" % BODY_BYTES + b"a" * (BODY_BYTES - 1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            with contextlib.suppress(OSError):  # the oldest are closed, to make room
+                stack.enter_context(connected(service, begun))
+        assert is_prompt(service)
+        assert resident(web(service)) - before < 130 * 1024 * 1024  # of 150 sent
+
+
+def test_a_process_without_a_descriptor_left_goes_on(service):
+    pid = web(service)
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    files = len(os.listdir(f"/proc/{pid}/fd")) + 10
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, hard))
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                stack.enter_context(connected(service, POST))
+            eventually(lambda: is_prompt(service), "it answers")
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (1256, hard))
+    assert web(service) == pid
+
+
 def test_an_old_client_is_answered_and_its_connection_closed(service):
     old = GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")
     assert asked(service, old + GOOD) == [202]
@@ -204,6 +336,77 @@ def test_a_stopping_process_answers_what_it_was_asked(service, tmp_path):
             client.sendall(GOOD[-1:])
             assert statuses(received(client)) == [202]
             stopped.result()
+
+
+def test_a_process_that_is_replaced_answers_what_it_was_asked(service, tmp_path):
+    with running(tmp_path / "home", WEB_CONCURRENCY="1") as other:
+        other.cli("site", "add", "example.com", "--policy", "exempt")
+        other.start("web")
+        old = web(other)
+        with connected(other, GOOD[:-1]) as client:
+            assert other.answers()
+            os.kill(other._processes["web"].pid, signal.SIGHUP)
+            eventually(
+                lambda: set(children(other._processes["web"].pid)) - {old} and other.answers(),
+                "another process answers",
+            )
+            client.sendall(GOOD[-1:])
+            assert statuses(received(client)) == [202]
+        master = other._processes["web"].pid
+        eventually(lambda: old not in children(master), "the old one is gone")
+
+
+@pytest.mark.parametrize("way", ["tcp", "unix"])
+def test_behind_a_proxy_its_own_word_counts_and_nobody_elses(tmp_path, way):
+    settings = {"DISCREET_TRUSTED_PROXIES": "1", "DISCREET_SENDER_LIMIT": "1"}
+    service = Service(tmp_path / "home", WEB_CONCURRENCY="1", **settings)
+    path = str(tmp_path / "s")
+    service.env["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{service.port} --bind unix:{path}"
+    try:
+        service.cli("site", "add", "example.com", "--policy", "exempt")
+        service.start("web")
+
+        def send(fields: str) -> int:
+            with socket.socket(socket.AF_UNIX if way == "unix" else socket.AF_INET) as client:
+                client.connect(path if way == "unix" else ("127.0.0.1", service.port))
+                added = HOST + b"Connection: close\r\n" + fields.encode()
+                client.sendall(GOOD.replace(HOST, added))
+                return statuses(received(client))[0]
+
+        ours = "X-Forwarded-For: 192.0.2.1\r\n"
+        assert send(ours) == 202
+        eventually(lambda: send(ours) == 429, "the bucket of ten is empty")
+        for spoofed in (
+            "X-Forwarded-For: 8.8.{0}.8, 192.0.2.1\r\n",
+            "X-Forwarded-For: 8.8.{0}.8\r\n" + ours,
+            ours + "X_Forwarded_For: 8.8.{0}.8\r\n",
+            "X_Forwarded-For: 8.8.{0}.8\r\n" + ours,
+            ours + "X-Real-IP: 8.8.{0}.8\r\nForwarded: for=8.8.{0}.8\r\n",
+            ours + "REMOTE-ADDR: 8.8.{0}.8\r\nREMOTE_ADDR: 8.8.{0}.8\r\n",
+        ):
+            # Believed, each would be a sender who has sent nothing yet.
+            assert 429 in [send(spoofed.format(n)) for n in range(20)]
+        assert send("X-Forwarded-For: 198.51.100.9\r\n") == 202
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "--certfile=LICENSE --keyfile=LICENSE",
+        "--proxy-protocol",
+        "--protocol=uwsgi",
+    ],
+    ids=["TLS", "PROXY", "uwsgi"],
+)
+def test_what_it_would_pass_over_keeps_it_from_starting(setting):
+    done = subprocess.run(
+        GUNICORN, cwd=ROOT, env=os.environ | {"GUNICORN_CMD_ARGS": setting}, capture_output=True,
+        timeout=30,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert b"TLS is the proxy's" in done.stderr or b"neither PROXY nor uwsgi" in done.stderr
 
 
 def test_nothing_of_all_that_was_an_error_of_ours(service):
