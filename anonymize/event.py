@@ -37,6 +37,7 @@ class Reason(StrEnum):
     """Why an event left no row. The same word stands in responses, tallies, pages and docs."""
 
     OBJECTED = "objected"
+    WITHDRAWN = "withdrawn"
     EXCLUDED_ADDRESS = "excluded_address"
     EXCLUDED_HOST = "excluded_host"
     EXCLUDED_PATH = "excluded_path"
@@ -70,6 +71,7 @@ class Reason(StrEnum):
 DROPS = {
     Reason.OBJECTED: "the person objected: `Sec-GPC: 1`, `DNT: 1`, the event's own `gpc` or "
     "`optOut`, or an objection on record",
+    Reason.WITHDRAWN: "the person took consent back, or objected, before it was stored",
     Reason.EXCLUDED_ADDRESS: "from a network that the site excludes, such as its own people's",
     Reason.EXCLUDED_HOST: "a page on a host that the site excludes, such as a test server",
     Reason.EXCLUDED_PATH: "a page under a path that the site excludes",

@@ -167,6 +167,18 @@ class KeyStore:
         self._hold(name, found, min(created + IDENTITY_KEY_LIFE, now + timedelta(minutes=1)))
         return found
 
+    def identities(self, site: int) -> list[bytes]:
+        """Every identity key of the site that still exists: the current one, and those of rows that
+        may still live.
+        """
+        now, scope = self._clock(), str(site)
+        here = (keys.c.kind == "identity") & (keys.c.scope == scope) & keys.c.sealed.is_not(None)
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(keys.c.period, keys.c.destroy_at).where(here)).all()
+        names = [(("identity", scope, r.period), r.destroy_at.replace(tzinfo=UTC)) for r in rows]
+        found = (self._get(name, now, ends, make=False) for name, ends in names if now < ends)
+        return [key for key in found if key is not None]
+
     def event(self, occurred: datetime) -> bytes:
         """A client whose clock is further off than the late window gets the current week's key."""
         now = self._clock()

@@ -131,6 +131,50 @@ objections = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False, index=True),
 )
 
+# What people decided, in the order in which it came: a decision is added and never changed.
+# `client` is a pseudonym as in `objections`, '' where nothing is kept of the person but that.
+consent_records = Table(
+    "consent_records",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("client", String(32), nullable=False),
+    Column("receipt", String(64), nullable=False, unique=True),  # SHA-256 of its 128 bits
+    Column("status", String(9), nullable=False),
+    Column("purposes", JSON, nullable=False),  # an object, purpose → true or false
+    Column("notice_version", String(64), nullable=False),
+    Column("notice_hash", String(64), nullable=False),  # '' where the text is the site's own
+    Column("language", String(35), nullable=False),
+    Column("method", String(12), nullable=False),
+    Column("event_time", DateTime(timezone=True), nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# With a token people see and change their data. Of its 128 random bits only the SHA-256 is kept.
+subject_tokens = Table(
+    "subject_tokens",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("client", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("issued_at", DateTime(timezone=True), nullable=False),
+)
+
+# Rows of which visitor are not to be stored any more for which purposes, if they came up to `since`
+# and still wait in the spool. Removed once nothing of that age waits anywhere.
+withheld = Table(
+    "withheld",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("visitor", String(39), nullable=False),  # as rows of the spool have it
+    Column("purposes", JSON, nullable=False),  # a list; empty for every purpose
+    Column("since", DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+
 # What analysts declare. A definition is never changed; a removed one stays on record, because what
 # was released of it may have been kept.
 definitions = Table(

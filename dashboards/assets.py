@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from functools import cache
@@ -49,6 +50,16 @@ def scripts() -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         raise AssetsMissing("the front end is not built: make setup") from None
     return built
+
+
+@cache
+def banner_notices() -> dict[str, str]:
+    """The SHA-256 of the banner's texts, by their version: what people were shown who decided."""
+    try:
+        content = (FOLDER / "banner.json").read_bytes()
+    except FileNotFoundError:
+        return {}
+    return {json.loads(content)["version"]: hashlib.sha256(content).hexdigest()}
 
 
 def blueprint() -> Blueprint:

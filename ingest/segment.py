@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -33,6 +33,7 @@ from ingest.wire import (
     mend_surrogates,
     money,
     rejection,
+    time_of,
 )
 
 # Some SDKs send numbers where the specification has text, and the other way round.
@@ -219,7 +220,7 @@ def open_batch(body: bytes) -> Parcel:
     if len(batch.batch) > BATCH_EVENTS:
         raise Malformed(Reason.TOO_MANY, "/batch")
     try:
-        sent = _time(batch.sent_at, "/sentAt")
+        sent = time_of(batch.sent_at, "/sentAt")
     except Fault as fault:
         raise Malformed(fault.rejected.reason, fault.rejected.pointer) from None
     named = domains(batch.domain)
@@ -389,8 +390,8 @@ def _raw_event(
         request=request,
         name=happening.name,
         message_id=event.message_id or None,
-        occurred=_time(event.timestamp or event.original_timestamp, f"/{stated}"),
-        sent=None if _writes_files(context) else _time(event.sent_at, "/sentAt") or sent,
+        occurred=time_of(event.timestamp or event.original_timestamp, f"/{stated}"),
+        sent=None if _writes_files(context) else time_of(event.sent_at, "/sentAt") or sent,
         consent=_consent(context.consent) if context.consent else RawConsent(),
         child_directed=bool(context.child_directed),
         anonymous_id=_word(event.anonymous_id),
@@ -420,17 +421,6 @@ def _raw_event(
         battery=device.battery.level if device.battery else None,
         connection=_connection(context.network) if context.network else None,
     )
-
-
-def _time(text: str | None, pointer: str) -> datetime | None:
-    """ISO 8601; UTC where no offset is stated."""
-    if not text:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
-    except ValueError:
-        raise Fault(Reason.BAD_TIMESTAMP, pointer) from None
 
 
 def _word(value: str | float | None) -> str | None:
@@ -500,7 +490,7 @@ def _consent(consent: _Consent) -> RawConsent:
         tc_string=consent.tc_string or None,
         gpc=bool(consent.gpc),
         opt_out=bool(consent.opt_out),
-        updated_at=_time(consent.updated_at, "/context/consent/updatedAt"),
+        updated_at=time_of(consent.updated_at, "/context/consent/updatedAt"),
     )
 
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -25,18 +25,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import Authorization
 
 from anonymize.agent import Agents
+from anonymize.basis import CATEGORIES, says_one
 from anonymize.event import Accepted, Dropped, Outcome, RawRequest, Reason, Rejected
 from anonymize.geo import Geo
 from anonymize.ip import truncated
-from anonymize.keys import Keys
+from anonymize.keys import KeyStore
 from control.objections import Objections
 from control.sites import Site, Sites
-from ingest import body, pixel, plausible, segment
+from ingest import body, consent, pixel, plausible, segment
 from ingest.collector import Collector, Sink
 from ingest.final_days import RecentFinalDays
 from ingest.limits import Limiter, Limits
 from ingest.wire import EXPLANATIONS, Item, Malformed
 from spool.writer import SpoolFull
+from subjects.ledger import Decision, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +53,7 @@ _ALLOWED = {
 }
 _OK = _ALLOWED | {"Content-Type": "text/plain; charset=utf-8"}
 _JSON = _ALLOWED | {"Content-Type": "application/json"}
+_UNSTORED = {"Cache-Control": "no-store"}
 _PREFLIGHT = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
@@ -87,7 +90,7 @@ class Services(Protocol):
     @property
     def sites(self) -> Sites: ...
     @property
-    def keys(self) -> Keys: ...
+    def keys(self) -> KeyStore: ...
     @property
     def spool(self) -> Sink: ...
     @property
@@ -98,6 +101,11 @@ class Services(Protocol):
     def late(self) -> timedelta: ...
     @property
     def limits(self) -> Limits: ...
+    @property
+    def notices(self) -> Mapping[str, str]:
+        """The SHA-256 of the text of each version of the banner that this service knows."""
+        ...
+
     @property
     def public_host(self) -> str:
         """The host of the public origin, '' where none is set."""
@@ -142,6 +150,9 @@ class _Endpoints:
         self._limiter = Limiter()
         self._postponed = postponed
         self._host = services.public_host
+        objections = Objections(services.control)
+        self._ledger = Ledger(services.control, services.keys, objections)
+        self._notices = services.notices
         self._collector = Collector(
             services.spool,
             services.keys,
@@ -149,7 +160,7 @@ class _Endpoints:
             services.agents,
             services.late,
             RecentFinalDays(services.control, services.late, lambda: datetime.now(UTC).date()),
-            Objections(services.control),
+            objections,
         )
 
     def batch(self, environ: WSGIEnvironment, now: datetime) -> Answer:
@@ -197,6 +208,44 @@ class _Endpoints:
         item = parcel.item(_raw_request(environ, now, keyed=False))
         [outcome] = self._collector.collect(site, [item], now, counted=now)
         return outcome
+
+    def consent(self, environ: WSGIEnvironment, now: datetime) -> Answer:
+        told = consent.open_consent(body.read(environ))
+        site = self._stated(environ, told.write_key, told.domains)
+        self._admit(environ, site, 1)
+        signal = _says_no(environ)
+        refuses = signal or site.child_directed
+        categories = {**CATEGORIES, **dict(site.categories)}
+        decision = Decision(
+            told.granted(categories, now, refuses=refuses),
+            told.at(now),
+            told.anonymous_id,
+            told.objection,
+            told.notice_version,
+            self._notices.get(told.notice_version, ""),
+            told.language,
+            told.method,
+            told.message_id,
+        )
+        receipt = self._ledger.record(site.id, decision, now)
+        overridden = refuses and told.granted(categories, now, refuses=False)
+        because: Literal["signal", "child_directed"] = "signal" if signal else "child_directed"
+        answer = consent.Answered(
+            receipt.text,
+            receipt.status.value,
+            dict(receipt.purposes),
+            receipt.expires_at,
+            receipt.token,
+            because if overridden else "",
+        )
+        return _json(answer, 201, _UNSTORED)
+
+    def receipt(self, text: str) -> Response:
+        """What a receipt says, for whoever holds it."""
+        entry = self._ledger.entry(text, datetime.now(UTC))
+        if entry is None:
+            return _response(_json(consent.NoReceipt(), 404, _UNSTORED))
+        return _response(_json(entry, 200, _UNSTORED))
 
     def settings(self, write_key: str) -> Response:
         """What Segment's SDKs fetch when they start: where to send to, and nothing else.
@@ -251,15 +300,21 @@ class _Endpoints:
             raise _Later(Reason.RATE_LIMITED, seconds)
 
     def _segment(self, parcel: segment.Parcel, environ: WSGIEnvironment, now: datetime) -> Answer:
-        key = _basic_user(environ) or parcel.write_key or ""
-        by_name = not key and bool(parcel.domains)
-        site = self._of_domains(parcel.domains) if by_name else self._sites.by_write_key(key)
-        if site is None:
-            pointer, why = ("/domain", _NO_DOMAIN) if by_name else ("/writeKey", _NO_KEY)
-            raise _Refusal(401, Reason.UNKNOWN_SITE, pointer, why)
+        site = self._stated(environ, parcel.write_key or "", parcel.domains)
+        by_name = not (_basic_user(environ) or parcel.write_key)
         self._admit(environ, site, len(parcel.events))
         items = parcel.items(_raw_request(environ, now, keyed=not by_name))
         return _json(_report(items, self._collector.collect(site, items, now, counted=now)), 200)
+
+    def _stated(self, environ: WSGIEnvironment, key: str, names: list[str]) -> Site:
+        """The site of a key, in the header or the body, or else of a domain."""
+        key = _basic_user(environ) or key
+        by_name = not key and bool(names)
+        site = self._of_domains(names) if by_name else self._sites.by_write_key(key)
+        if site is None:
+            pointer, why = ("/domain", _NO_DOMAIN) if by_name else ("/writeKey", _NO_KEY)
+            raise _Refusal(401, Reason.UNKNOWN_SITE, pointer, why)
+        return site
 
     def _stated_site(self, environ: WSGIEnvironment) -> Site | None:
         """The site of a request whose body said nothing."""
@@ -280,6 +335,7 @@ def init(
         "/v1/batch": endpoints.batch,
         "/v1/b": endpoints.batch,
         "/api/event": endpoints.event,
+        "/v1/consent": endpoints.consent,
     } | {path: endpoints.single(kind) for path, kind in _SINGLES.items()}
     table = {("POST", path): endpoints.guarded(view) for path, view in views.items()}
     table |= {("OPTIONS", path): _preflight for path in views}
@@ -293,6 +349,7 @@ def init(
             methods=[method],
             provide_automatic_options=False,
         )
+    routes.add_url_rule("/v1/consent/<text>", "receipt", endpoints.receipt)
     routes.add_url_rule("/v1/projects/<write_key>/settings", "settings", endpoints.settings)
     app.register_blueprint(routes)
     in_front = _in_front(table, app.wsgi_app)
@@ -338,6 +395,11 @@ def _pictured(endpoint: Endpoint) -> Endpoint:
         return Answer(200, _PIXEL | reason, pixel.IMAGE)
 
     return answer
+
+
+def _says_no(environ: WSGIEnvironment) -> bool:
+    """Whether the browser's own signal refuses for its person."""
+    return any(says_one(environ.get(name, "")) for name in ("HTTP_SEC_GPC", "HTTP_DNT"))
 
 
 def _without_www(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -148,6 +149,17 @@ def _check(value: Any, pointer: str, levels: int) -> None:
             _check(member, f"{pointer}/{_escaped(str(key))}", levels - 1)
     else:
         check_number(value, pointer)
+
+
+def time_of(text: str | None, pointer: str) -> datetime | None:
+    """ISO 8601; UTC where no offset is stated, None where there is no text. Raises `Fault`."""
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    except ValueError:
+        raise Fault(Reason.BAD_TIMESTAMP, pointer) from None
 
 
 def check_number(value: Any, pointer: str) -> None:

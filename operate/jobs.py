@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from control.first_events import FirstEvents
 from control.sites import Site
+from control.withheld import Withheld
 from operate.services import Services, now
 from releases.job import Due
 from spool import reader
@@ -41,7 +42,8 @@ def catch_up(services: Services, store: Store, wait: float = 600) -> None:
     spool = services.settings.spool
     waiting = {segment.name for segment in reader.waiting(spool)}
     deadline = time.monotonic() + wait
-    loader = Loader(store, spool, stored=FirstEvents(services.control).note)
+    first, held = FirstEvents(services.control), Withheld(services.control)
+    loader = Loader(store, spool, stored=first.note, withheld=held.all)
     while waiting & {segment.name for segment in reader.waiting(spool)}:
         with loader.lock(blocking=False) as mine:
             if mine:

@@ -16,8 +16,9 @@ import msgspec
 from anonymize.event import Reason
 from dashboards import stats_answer, stats_language, stats_people
 from dashboards.install import FirstEvent
-from ingest import plausible, segment
+from ingest import consent, plausible, segment
 from ingest.views import PATHS
+from subjects import ledger
 
 JSON, TEXT, CSV = "application/json", "text/plain", "text/csv"
 
@@ -158,6 +159,11 @@ _BATCH = Operation(
     media=(JSON, TEXT),
     security=("writeKey",),
 )
+_PREFLIGHT = Operation(
+    "Collecting",
+    "What scripts of other origins may send (CORS)",
+    {204: Answer("Anything.", headers=("Access-Control-Allow-Origin",))},
+)
 _ASKED = {
     400: Answer("Not published, or not understood.", StatsError),
     401: Answer(
@@ -195,14 +201,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         )
         for path in PATHS - {"/v1/batch", "/v1/b", "/api/event"}
     },
-    **{
-        ("OPTIONS", path): Operation(
-            "Collecting",
-            "What scripts of other origins may send (CORS)",
-            {204: Answer("Anything.", headers=("Access-Control-Allow-Origin",))},
-        )
-        for path in PATHS
-    },
+    **{("OPTIONS", path): _PREFLIGHT for path in PATHS},
     ("POST", "/api/event"): Operation(
         "Collecting",
         "One page view or event, in Plausible's format",
@@ -221,6 +220,28 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             "domain": "? the site's domain, instead of the key",
             "url": "? the page; else the one that shows the image (Referer)",
             "referrer": "? where the visitor came from",
+        },
+    ),
+    ("POST", "/v1/consent"): Operation(
+        "Collecting",
+        "What a person decided about being measured",
+        {
+            201: Answer("It is on record, and holds.", consent.Answered),
+            401: Answer("No site has this write key or domain.", Refused, headers=(_REASON,)),
+        }
+        | _MALFORMED
+        | _LATER,
+        reads=consent._Body,
+        media=(JSON, TEXT),
+        security=("writeKey",),
+    ),
+    ("OPTIONS", "/v1/consent"): _PREFLIGHT,
+    ("GET", "/v1/consent/<text>"): Operation(
+        "Collecting",
+        "What a receipt says, for who holds it",
+        {
+            200: Answer("The decision, as a consent record.", ledger.Record),
+            404: Answer("There is no such receipt.", consent.NoReceipt),
         },
     ),
     ("GET", "/v1/projects/<write_key>/settings"): Operation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from anonymize.keys import KeyStore
 from config.settings import Settings
 from control.database import open_control
 from control.sites import Sites
+from dashboards.assets import banner_notices
 from ingest.limits import Limits
 from operate.metrics import Metrics
 from releases.job import ReleaseJob
@@ -53,6 +55,10 @@ class Services:
     @property
     def limits(self) -> Limits:
         return Limits.of(self.settings.sender_limit, self.settings.site_limit)
+
+    @property
+    def notices(self) -> Mapping[str, str]:
+        return banner_notices()
 
     @property
     def public_host(self) -> str:

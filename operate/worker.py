@@ -10,15 +10,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from control.first_events import FirstEvents
+from control.withheld import Withheld
 from operate.heartbeat import beat
 from operate.jobs import loaded_until
 from operate.services import Services, now
 from releases import realtime
+from spool import reader
 from store.clickhouse import ANSWER_SECONDS, Store, StoreRefused, StoreUnavailable, hosting
 from store.loader import Loader
 from store.migrate import migrate
@@ -81,7 +84,9 @@ class Loading:
     def __init__(self, services: Services, store: Store, stop: threading.Event) -> None:
         self._stop = stop
         first = FirstEvents(services.control)
-        self._loader = Loader(store, services.settings.spool, services.metrics.inserted, first.note)
+        held = Withheld(services.control).all
+        spool = services.settings.spool
+        self._loader = Loader(store, spool, services.metrics.inserted, first.note, held)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="loader")
@@ -182,4 +187,8 @@ def _expire(services: Services, store: Store) -> None:
 
 
 def _sweep(services: Services, store: Store) -> None:
+    spool = services.settings.spool
+    kept = [*reader.waiting(spool), *(refused.segment for refused in reader.refused(spool))]
+    oldest = min((segment.made_at for segment in kept), default=time.time())
+    Withheld(services.control).forget(datetime.fromtimestamp(oldest, UTC), now())
     services.releases().sweep()

@@ -6,8 +6,9 @@ killed between the two would have the repetition skipped and the rows missing. A
 first attempt may have ended so is therefore looked for afterwards. So is every segment that goes to
 the embedded engine, which does not tell of every failure (store/engine.py).
 
-What the store refuses for its data is halved until only the lines that it refuses are left. They
-are set aside, and everything else is stored.
+Rows of people who took their consent back while these waited are left out and counted
+(`control.withheld`). What the store refuses for its data is halved until only the lines that it
+refuses are left. They are set aside, and everything else is stored.
 """
 
 from __future__ import annotations
@@ -16,16 +17,21 @@ import contextlib
 import fcntl
 import os
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from anonymize.event import Purpose, Reason
+from control.withheld import Held
 from spool import reader
 from spool.segment import Segment, Table
 from store.clickhouse import Store, StoreRefused, StoreUnavailable
@@ -100,28 +106,42 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Whole lines of a segment, from byte `begin` to before byte `end`."""
+    """Whole lines of a segment, from byte `begin` to before byte `end`, as they may be stored."""
 
     segment: Segment
     begin: int
     end: int
+    held: Mapping[bytes, list[Held]]
 
     @property
     def token(self) -> str:
         whole = self.begin == 0 and self.end == self.segment.size
         return self.segment.name if whole else f"{self.segment.name}-{self.begin}-{self.end}"
 
-    def chunks(self) -> Iterator[bytes]:
+    def raw(self) -> Iterator[bytes]:
+        """As it lies on the disk, in chunks of whole lines."""
         with self.segment.path.open("rb") as file:
             file.seek(self.begin)
             while chunk := file.read(min(_CHUNK, self.end - file.tell())):
+                yield chunk if chunk.endswith(b"\n") else chunk + file.readline()
+
+    def chunks(self) -> Iterator[bytes]:
+        for chunk in self.raw():
+            if self.held and not self.held.keys().isdisjoint(_VISITOR.findall(chunk)):
+                yield b"".join(_storable(line, self.held) for line in chunk.splitlines(True))
+            else:
                 yield chunk
 
     def lines(self) -> Iterator[bytes]:
-        with self.segment.path.open("rb") as file:
-            file.seek(self.begin)
-            while file.tell() < self.end and (line := file.readline()):
-                yield line
+        for chunk in self.chunks():
+            yield from chunk.splitlines(keepends=True)
+
+    def left_out(self) -> Iterator[bytes]:
+        """The lines that may not be stored at all."""
+        for chunk in self.raw() if self.held else ():
+            if not self.held.keys().isdisjoint(_VISITOR.findall(chunk)):
+                lines = chunk.splitlines(keepends=True)
+                yield from (line for line in lines if not _storable(line, self.held))
 
     def halves(self) -> tuple[_Part, ...]:
         """Two parts, or none where there is but one line."""
@@ -135,7 +155,29 @@ class _Part:
                 cut = self.begin + file.read(middle - self.begin).rfind(b"\n") + 1
         if cut == self.begin:
             return ()
-        return _Part(self.segment, self.begin, cut), _Part(self.segment, cut, self.end)
+        return replace(self, end=cut), replace(self, begin=cut)
+
+
+# A row's visitor, as the spool writes it: only rows with a pseudonym name one.
+_VISITOR = re.compile(rb'"visitor":"(\d+)"')
+
+
+def _storable(line: bytes, held: Mapping[bytes, list[Held]]) -> bytes:
+    """The line as it may be stored; b'' where it may not."""
+    visitor = _VISITOR.search(line)
+    if visitor is None or (reaching := held.get(visitor[1])) is None:
+        return line
+    row = msgspec.json.decode(line)
+    reaching = [each for each in reaching if row["received"] <= each.until]
+    if not reaching:
+        return line
+    if any(not each.purposes for each in reaching):
+        return b""
+    refused = frozenset[str]().union(*(each.purposes for each in reaching))
+    row["purposes"] = [purpose for purpose in row["purposes"] if purpose not in refused]
+    if Purpose.ACCOUNT in refused:
+        row.pop("user", None)
+    return msgspec.json.encode(row) + b"\n"
 
 
 def _nobody(attempt: Attempt) -> None:
@@ -146,12 +188,18 @@ def _unseen(table: Table, chunks: Iterable[bytes]) -> None:
     """Looks at nothing."""
 
 
+def _nothing_held() -> Mapping[bytes, list[Held]]:
+    """Holds nothing back."""
+    return {}
+
+
 class Loader:
     """The one way into the store. Only one may run on a spool: `with loader.lock() as mine`.
 
     `observe` is told of every insert, and `stored` sees what is in the store now: the bytes of
-    whole lines, cut anywhere. `problem` says what hinders loading at the moment, '' if
-    nothing; `turned_at` (monotonic seconds) when it last got through a turn or an insert.
+    whole lines, cut anywhere. `withheld` is asked before every segment. `problem` says what hinders
+    loading at the moment, '' if nothing; `turned_at` (monotonic seconds) when it last got through a
+    turn or an insert.
     """
 
     def __init__(
@@ -160,11 +208,13 @@ class Loader:
         directory: Path,
         observe: Callable[[Attempt], None] = _nobody,
         stored: Callable[[Table, Iterable[bytes]], None] = _unseen,
+        withheld: Callable[[], Mapping[bytes, list[Held]]] = _nothing_held,
     ) -> None:
         self._store = store
         self._directory = directory
         self._observe = observe
         self._stored = stored
+        self._withheld = withheld
         self._doubtful: set[str] = set()
         self.problem = ""
         self.turned_at = time.monotonic()
@@ -236,13 +286,16 @@ class Loader:
     def _load(self, segment: Segment) -> bool:
         doubtful = segment.name in self._doubtful or self._store.embedded
         self._doubtful.add(segment.name)  # until the answer has come
+        held = self._withheld() if segment.table == "events" else {}
+        whole = _Part(segment, 0, segment.size, held)
+        self._count_left_out(whole)
         try:
-            self._store_part(_Part(segment, 0, segment.size), doubtful)
+            self._store_part(whole, doubtful)
         except StoreRefused as error:
             if error.code in _NOT_THE_SEGMENTS:
                 raise StoreUnavailable(str(error)) from None
             if error.code in _OF_LINES:
-                self._sift(segment, error, doubtful)
+                self._sift(whole, error, doubtful)
                 stored = True
             else:
                 log.error("segment refused", name=segment.name, code=error.code)
@@ -254,13 +307,14 @@ class Loader:
         self._doubtful.discard(segment.name)
         return stored
 
-    def _sift(self, segment: Segment, first: StoreRefused, doubtful: bool) -> None:
+    def _sift(self, every: _Part, first: StoreRefused, doubtful: bool) -> None:
         """Stores the good lines of a segment that was refused, and sets the others aside.
 
         Interrupted, it does the same again: the same halves under the same tokens.
         """
+        segment = every.segment
         refused, refusals = bytearray(), 1
-        parts = [*reversed(_Part(segment, 0, segment.size).halves())]
+        parts = [*reversed(every.halves())]
         whole = not parts
         while parts:
             part = parts.pop()
@@ -290,8 +344,23 @@ class Loader:
         self._insert_part(part, doubtful)
         self._stored(part.segment.table, part.chunks())
 
+    def _count_left_out(self, part: _Part) -> None:
+        """Tallies the rows that are not stored, once for each segment whatever happens."""
+        days = Counter((row.site, row.day) for row in map(_key, part.left_out()) if row)
+        if not days:
+            return
+        number = int.from_bytes(blake2b(part.segment.name.encode(), digest_size=8).digest(), "big")
+        lines = [
+            {"site": site, "day": day, "reason": Reason.WITHDRAWN, "segment": number, "n": n}
+            for (site, day), n in days.items()
+        ]
+        told = msgspec.json.Encoder().encode_lines(lines)
+        self._insert("tallies", [told], f"{part.token}-withheld")
+
     def _insert_part(self, part: _Part, doubtful: bool) -> None:
         table = part.segment.table
+        if not any(part.chunks()):
+            return
         self._insert(table, part.chunks(), part.token)
         if not doubtful or not (months := self._missing(part)):
             return

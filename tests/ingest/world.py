@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class World:
     late: timedelta = timedelta(days=7)
     limits: Limits = UNLIMITED
     public_host: str = ""
+    notices: Mapping[str, str] = field(default_factory=lambda: {"1": "ab" * 32})
 
     def app(self, postponed: Callable[[Reason], None] = lambda _: None) -> Flask:
         app = Flask("ingest")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from store.clickhouse import Store
+from store.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = os.environ.get("DISCREET_TEST_CLICKHOUSE_URL", "")
@@ -67,3 +68,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield Store(Where(home, urlsplit(SERVER)._replace(path=f"/{name}").geturl()))
     finally:
         server.command(f"DROP DATABASE {name}")
+
+
+@pytest.fixture(scope="module")
+def migrated(store: Store) -> Store:
+    migrate(store)
+    return store
+
+
+@pytest.fixture
+def empty(migrated: Store) -> Iterator[Store]:
+    yield migrated
+    for table in ("events", "tallies"):
+        migrated.command(f"TRUNCATE TABLE {table}")

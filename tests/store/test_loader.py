@@ -28,19 +28,6 @@ from tests.store.conftest import Where
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def migrated(store: Store) -> Store:
-    migrate(store)
-    return store
-
-
-@pytest.fixture
-def empty(migrated: Store) -> Iterator[Store]:
-    yield migrated
-    for table in ("events", "tallies"):
-        migrated.command(f"TRUNCATE TABLE {table}")
-
-
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     spool = Spool(tmp_path, "never", seal_seconds=60)

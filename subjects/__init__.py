@@ -1,0 +1,1 @@
+"""What people decide about themselves, and what they may ask."""
