@@ -1,103 +1,176 @@
-"""Requests a second of `/api/event` beside a null Flask route, under the same gunicorn, in one run.
+"""What collecting costs: single events, batches up to the store, acknowledgements, bytes, memory.
 
-The two are measured in turns, so that whatever else the machine does falls on both. The clients
-share the cores with the server: the ratio says more than the figures. The worker is stopped, since
-collecting does not wait for it.
+Sides are measured in turns, in one run, so that whatever else the machine does falls on both. The
+clients share the cores with the server, and so may others: beside each rate stands the processor
+time that the server itself took, which says more on a busy machine.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 
+from bench.client import NAME, Load, as_many, each, paced, post
 from bench.start import AGENTS
+from spool import reader
+from spool.writer import SEAL_BYTES
 from tests.service import GUNICORN, ROOT, Service, eventually, free_port
 
-ROUNDS = 3
-SECONDS = 4.0  # a turn
-PROCESSES = 2  # clients
-CONNECTIONS = 4  # of each client, kept alive
-BODIES = [
-    json.dumps(
-        {
-            "n": "pageview",
-            "u": f"https://example.com/page/{number}?utm_source=news&q=secret",
-            "d": "example.com",
-            "r": "https://www.google.com/",
-        }
-    ).encode()
-    for number in range(200)
-]
+TURNS = 3
+SECONDS = 3.0  # a turn
+CONNECTIONS = 16
+BATCH = 500
+EVENTS = 100_000  # a turn of batches
+MEMORY_EVENTS = 1_000_000
+MEMORY_STEPS = 10
+# Where gevent, granian and other servers lie (`pip install --target`), which are measured and not
+# needed; `BENCH_SERVERS=folder make bench`.
+EXTRA = os.environ.get("BENCH_SERVERS", "")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor(pid: int) -> float:
+    """Seconds that a process and its children have taken."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sum(_seconds(one) for one in (pid, *map(int, children)))
+
+
+def _seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 @dataclass
-class Result:
-    """What the turns of one route found: requests a second, and every latency in seconds."""
+class Server:
+    """One that answers on a port, and what its turns found."""
 
-    rates: list[float] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
+    name: str
+    pid: int
+    port: int
+    requests: Sequence[bytes]
+    loads: list[Load] = field(default_factory=list)
+    spent: float = 0.0
+
+    def turn(self) -> None:
+        before = processor(self.pid)
+        self.loads.append(as_many(self.port, self.requests, CONNECTIONS, SECONDS))
+        self.spent += processor(self.pid) - before
 
     @property
     def rate(self) -> float:
-        return statistics.median(self.rates)
+        return statistics.median(load.rate for load in self.loads)
 
-    def latency(self, per_cent: int) -> float:
-        """Milliseconds."""
-        return statistics.quantiles(self.latencies, n=100)[per_cent - 1] * 1000
+    @property
+    def cost(self) -> float:
+        """Microseconds of processor time a request."""
+        return self.spent / sum(load.answers for load in self.loads) * 1e6
 
 
-def main() -> None:
+def views() -> list[bytes]:
+    return [
+        post(
+            "/api/event",
+            json.dumps(
+                {
+                    "n": "pageview",
+                    "u": f"https://example.com/page/{number}?utm_source=news&q=secret",
+                    "d": "example.com",
+                    "r": "https://www.google.com/",
+                }
+            ).encode(),
+            User_Agent=AGENTS[number % len(AGENTS)],
+        )
+        for number in range(200)
+    ]
+
+
+def app_event(number: int) -> dict[str, object]:
+    """As a mobile SDK sends them."""
+    return {
+        "type": "track",
+        "event": "Video Played",
+        "messageId": f"0f8fad5b-d9cb-469f-a165-{number:012}",
+        "anonymousId": f"5f4c3a0e-2a9e-4a2f-8df4-{number % 5000:012}",
+        "properties": {"plan": "pro", "level": number % 50},
+        "context": {
+            "app": {"name": "Shop", "version": "4.2.1", "build": "421"},
+            "os": {"name": "Android", "version": "14"},
+            "device": {"type": "android", "model": "SM-G991B"},
+            "locale": "nl-BE",
+            "screen": {"width": 390, "height": 844},
+            "consent": {"categoryPreferences": {"analytics": True}},
+        },
+    }
+
+
+def tracks(key: str) -> list[bytes]:
+    bodies = [json.dumps(app_event(n) | {"writeKey": key}).encode() for n in range(200)]
+    return [post("/v1/track", body, User_Agent="okhttp/4.12.0") for body in bodies]
+
+
+def batches(key: str, events: int, first: int) -> Iterator[bytes]:
+    for start in range(first, first + events, BATCH):
+        batch = [app_event(number) for number in range(start, start + BATCH)]
+        body = json.dumps({"writeKey": key, "batch": batch}, separators=(",", ":")).encode()
+        yield post("/v1/batch", body, User_Agent="analytics-kotlin/1.16")
+
+
+@contextmanager
+def collecting(*names: str, **settings: str) -> Iterator[tuple[Service, str]]:
+    """A service on an empty home, and the write key of its one site."""
     with tempfile.TemporaryDirectory() as folder:
-        service = Service(Path(folder) / "home", WEB_CONCURRENCY=str(os.cpu_count() or 1))
-        service.cli("site", "add", "example.com", "--policy", "exempt")
-        service.start("web")
-        port = free_port()
-        null = subprocess.Popen(
-            [*GUNICORN[:-1], "bench.null:app"], cwd=ROOT, env=service.env | {"PORT": str(port)}
+        service = Service(
+            Path(folder) / "home", WEB_CONCURRENCY=str(os.cpu_count() or 1), **settings
         )
         try:
-            eventually(lambda: _answers(port), "the null route answers")
-            routes = {"/null": port, "/api/event": service.port}
-            results = {path: Result() for path in routes}
-            for path, at in routes.items():
-                _turn(at, path, 1.0)  # warm caches and connections
-            for _ in range(ROUNDS):
-                for path, at in routes.items():
-                    latencies = _turn(at, path, SECONDS)
-                    results[path].rates.append(len(latencies) / SECONDS)
-                    results[path].latencies += latencies
+            added = service.facts("site", "add", "example.com", "--policy", "exempt")
+            service.start(*names)
+            yield service, added["write_key"]
         finally:
-            null.terminate()
-            null.wait()
             service.stop()
-    _print(results)
 
 
-def _print(results: dict[str, Result]) -> None:
-    null = results["/null"].rate
-    print("## Collecting\n")
-    print(
-        f"{os.cpu_count()} cores, one gunicorn process on each; {PROCESSES * CONNECTIONS} "
-        f"connections from the same machine; median of {ROUNDS} turns of {SECONDS:.0f} s\n"
+# Worker classes of gunicorn, and another server, each with its threads.
+CLASSES = [
+    ("sync", 1),
+    ("gthread", 1),
+    ("gthread", 4),
+    ("gthread", 8),
+    ("ingest.worker.Worker", 8),
+    *([("gevent", 1), ("granian", 1)] if EXTRA else []),
+]
+
+
+@contextmanager
+def null_route(kind: str, threads: int) -> Iterator[Server]:
+    port = free_port()
+    workers = str(os.cpu_count() or 1)
+    env = os.environ | {"PORT": str(port), "WEB_CONCURRENCY": workers, "PYTHONPATH": EXTRA}
+    command = [*GUNICORN[:-1], "-k", kind, "--threads", str(threads), "bench.null:app"]
+    if kind == "granian":
+        options = ["--interface", "wsgi", "--workers", workers, "--port", str(port)]
+        command = [sys.executable, "-m", "granian", *options, "--no-ws", "bench.null:app"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    print("| route | requests/s | of the null route | p50 ms | p99 ms |\n|---|---|---|---|---|")
-    for path, result in results.items():
-        print(
-            f"| `{path}` | {result.rate:.0f} | {result.rate / null:.0%} "
-            f"| {result.latency(50):.1f} | {result.latency(99):.1f} |"
-        )
-    print()
+    asks = [post("/null", b"{}" * 60, User_Agent=AGENTS[0])]
+    try:
+        eventually(lambda: _answers(port), f"{kind} answers")
+        yield Server(f"null, {kind}, {threads} threads", process.pid, port, asks)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _answers(port: int) -> bool:
@@ -107,44 +180,149 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _turn(port: int, path: str, seconds: float) -> list[float]:
-    """The latency of every request that a few clients made in that time."""
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        begin = time.time() + 1.0  # once all of them are there
-        found = pool.starmap(_client, [(port, path, begin, seconds)] * PROCESSES)
-    return [latency for one in found for latency in one]
+def singles() -> None:
+    """Whole routes, and a route that does nothing under every class of workers."""
+    with ExitStack() as stack:
+        service, key = stack.enter_context(collecting("web"))
+        nulls = [stack.enter_context(null_route(kind, threads)) for kind, threads in CLASSES]
+        pid = service._processes["web"].pid
+        routes = [
+            Server("`/api/event`", pid, service.port, views()),
+            Server("`/v1/track`", pid, service.port, tracks(key)),
+        ]
+        for server in (*nulls, *routes):
+            as_many(server.port, server.requests, CONNECTIONS, 1)  # warm caches
+        for _ in range(TURNS):
+            for server in (*nulls, *routes):
+                server.turn()
+    ours = [one for one in nulls if "granian" not in one.name]
+    cheapest, fastest = min(s.cost for s in ours), max(s.rate for s in ours)
+    print("## Single events\n")
+    print(
+        f"Clients: {NAME}, {CONNECTIONS} connections; median of {TURNS} turns of {SECONDS:.0f} s.\n"
+    )
+    print(
+        "| route | requests/s | of the best null | µs of processor | of the best null | p50 | p99 |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for one in (*nulls, *routes):
+        assert not any(load.wrong for load in one.loads), one.name
+        p50, p99 = (statistics.median(getattr(x, q) for x in one.loads) for q in ("p50", "p99"))
+        print(
+            f"| {one.name} | {one.rate:,.0f} | {one.rate / fastest:.0%} "
+            f"| {one.cost:.0f} | {cheapest / one.cost:.0%} | {p50:.1f} | {p99:.1f} |"
+        )
+    print()
 
 
-def _client(port: int, path: str, begin: float, seconds: float) -> list[float]:
-    latencies: list[float] = []
-    threads = [
-        threading.Thread(target=_connection, args=(port, path, begin, seconds, latencies, number))
-        for number in range(CONNECTIONS)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return latencies
+def to_the_store() -> None:
+    """Batches through the socket until they can be asked for, beside bare inserts of their rows."""
+    through, bare, spent, web = [], [], 0.0, 0.0
+    with collecting("web", "worker") as (service, key):
+        pids = [service._processes[name].pid for name in ("web", "worker")]
+        for turn in range(TURNS + 1):
+            asks = list(batches(key, EVENTS, turn * EVENTS))
+            before = [processor(pid) for pid in pids]
+            began = time.perf_counter()
+            sent = each(service.port, asks, 4)
+            assert sent.wrong == 0
+            eventually(lambda: service.stored() >= EVENTS, "all can be asked for", 120)
+            took = time.perf_counter() - began
+            after = [processor(pid) for pid in pids]
+            blocks = _rows(service)
+            service.store.command("TRUNCATE TABLE events")
+            began = time.perf_counter()
+            for block in blocks:
+                service.store.client().raw_insert("events", insert_block=block, fmt="JSONEachRow")
+            inserted = time.perf_counter() - began
+            service.store.command("OPTIMIZE TABLE events FINAL")
+            [(disk, rows)] = service.rows(
+                "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts"
+                " WHERE active AND table = 'events'"
+            )
+            service.store.command("TRUNCATE TABLE events")
+            if turn:  # the first warms everything
+                through.append(took)
+                bare.append(inserted)
+                web += after[0] - before[0]
+                spent += sum(after) - sum(before)
+    ratio = statistics.median(bare) / statistics.median(through)
+    million = TURNS * EVENTS / 1e6
+    print(f"## Batches of {BATCH}, from the socket to the store\n")
+    print("| | events/s | of bare inserts | processor seconds a million |\n|---|---|---|---|")
+    print(f"| bare inserts | {EVENTS / statistics.median(bare):,.0f} | 100 % | |")
+    print(
+        f"| through the socket | {EVENTS / statistics.median(through):,.0f} | {ratio:.0%} "
+        f"| {spent / million:.0f}, of which web {web / million:.0f} |"
+    )
+    print(f"\n{sum(map(len, blocks)) / EVENTS:.0f} bytes a row in the spool, ", end="")
+    print(f"{disk / rows:.1f} in the store.\n")
 
 
-def _connection(
-    port: int, path: str, begin: float, seconds: float, latencies: list[float], number: int
-) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    headers = {"Content-Type": "text/plain", "User-Agent": AGENTS[number % len(AGENTS)]}
-    time.sleep(max(0.0, begin - time.time()))
-    sent = number
-    while time.time() < begin + seconds:
-        started = time.perf_counter()
-        connection.request("POST", path, BODIES[sent % len(BODIES)], headers)
-        answer = connection.getresponse()
-        answer.read()
-        latencies.append(time.perf_counter() - started)
-        assert answer.status == 202, answer.status
-        sent += 1
-    connection.close()
+def _rows(service: Service) -> list[bytes]:
+    """What is stored, as lines in blocks of a segment's size."""
+    client = service.store.client()
+    data = client.raw_query("SELECT * FROM events", fmt="JSONEachRow", settings={
+        "output_format_json_quote_64bit_integers": 0, "date_time_output_format": "unix_timestamp",
+    })  # fmt: skip
+    blocks: list[bytearray] = [bytearray()]
+    for line in data.splitlines(keepends=True):
+        if len(blocks[-1]) >= SEAL_BYTES:
+            blocks.append(bytearray())
+        blocks[-1] += line
+    return [bytes(block) for block in blocks]
+
+
+def acknowledged() -> None:
+    """The 99th of a hundred acknowledgements, at half of what each policy can take."""
+    print("## Acknowledgements at half of the maximum load\n")
+    print("| `DISCREET_SPOOL_FSYNC` | maximum/s | at | p50 ms | p99 ms |\n|---|---|---|---|---|")
+    for policy in ("never", "interval", "always"):
+        with collecting("web", DISCREET_SPOOL_FSYNC=policy) as (service, _):
+            asks = views()
+            as_many(service.port, asks, CONNECTIONS, 1)
+            most = as_many(service.port, asks, CONNECTIONS, SECONDS).rate
+            half = paced(service.port, asks, 4 * CONNECTIONS, SECONDS * 2, most / 2)
+            assert half.wrong == 0
+        print(f"| `{policy}` | {most:,.0f} | {half.rate:,.0f} | {half.p50:.1f} | {half.p99:.1f} |")
+    print()
+
+
+def memory() -> None:
+    """Resident memory while as many events are taken in as a busy site sends in an hour."""
+    print(f"## Memory under {MEMORY_EVENTS:,} events at full speed\n")
+    print("| events | web MB, both | worker MB | waiting in the spool MB |\n|---|---|---|---|")
+    with collecting("web", "worker") as (service, key):
+        for step in range(MEMORY_STEPS + 1):
+            if step:
+                part = MEMORY_EVENTS // MEMORY_STEPS
+                each(service.port, list(batches(key, part, step * part)), 4)
+            web, worker = (_resident(service._processes[one].pid) for one in ("web", "worker"))
+            waiting = reader.measure(service.settings.spool).bytes / 2**20
+            print(f"| {step * MEMORY_EVENTS // MEMORY_STEPS:,} | {web:.0f} | {worker:.0f} "
+                  f"| {waiting:.0f} |", flush=True)  # fmt: skip
+    print()
+
+
+def _resident(pid: int) -> float:
+    """MB of a process, or of its children where it has any: a gunicorn's master serves nobody."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    pages = [Path(f"/proc/{p}/statm").read_text().split()[1] for p in children or [str(pid)]]
+    return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+PARTS = {
+    "singles": singles,
+    "store": to_the_store,
+    "acknowledged": acknowledged,
+    "memory": memory,
+}
+
+
+def main(*names: str) -> None:
+    for name in names or PARTS:
+        PARTS[name]()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
