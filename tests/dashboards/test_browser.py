@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser import watch
+from tests.dashboards.axe import LOOKS, faults
 from tests.dashboards.world import World
 
 SHOP = "/sites/shop.example.com"
@@ -44,6 +45,17 @@ def test_pages_are_quiet_ask_nobody_else_and_stand_still(
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert seen.errors == []
     assert seen.hosts == {origin.removeprefix("http://")}
+
+
+@pytest.mark.parametrize("context", LOOKS, ids=["phone", "desktop"], indirect=True)
+def test_axe_finds_nothing_on_any_page(context: BrowserContext) -> None:
+    page = context.new_page()
+    for path in ("/", SHOP, f"{SHOP}/page", "/sites/blog.example.org", "/sites/tiny.example.net",
+                 "/sites/new.example.com", "/sites/nowhere.example", "/sign-in"):  # fmt: skip
+        page.goto(path)
+        for more in page.locator("details > summary").all():
+            more.click()
+        assert faults(page) == [], path
 
 
 def test_the_chart_is_drawn_and_tells_its_figures(context: BrowserContext) -> None:

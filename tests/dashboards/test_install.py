@@ -8,11 +8,10 @@ import html
 import re
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from anonymize.event import Reason
 from control.first_events import FirstEvents
@@ -20,10 +19,10 @@ from control.sites import Site
 from dashboards import install
 from spool.segment import lines
 from tests.browser import watch
+from tests.dashboards.axe import LOOKS, faults
 from tests.dashboards.world import NOW, World
 from tests.spool.rows import row
 
-AXE = Path(__file__).resolve().parents[2] / "clients/node_modules/axe-core/axe.min.js"
 _NUMBERS = count(1)
 
 
@@ -164,25 +163,6 @@ def test_who_is_no_admin_is_told_to_ask_one(
     assert ("flask --app wsgi site set" in page) == command
     assert ("An admin can change that" in page) != command
     assert site.write_key in page  # it allows to send, and stands in every page of the site
-
-
-# Both widths and both colours.
-LOOKS = [
-    {"viewport": {"width": width, "height": 844}, "color_scheme": scheme, "bypass_csp": True}
-    for width, scheme in ((390, "dark"), (1280, "light"))
-]
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds, by its rule, and whether the page is wider than the window."""
-    if not AXE.exists():
-        pytest.skip("axe-core is not installed: make setup")
-    page.evaluate(AXE.read_text())
-    found = page.evaluate(
-        "async () => (await axe.run()).violations.map((v) => v.id + ' ' + v.nodes[0].html)"
-    )
-    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-    return [*found, *(["wider than the window"] if wide else [])]
 
 
 @pytest.mark.parametrize("context", LOOKS, ids=["phone", "desktop"], indirect=True)
