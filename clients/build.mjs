@@ -25,6 +25,14 @@ const SCRIPTS = {
   "banner.js": { entry: "beacon/banner.ts", most: 6000 },
 };
 
+// The banner's texts, under a version of their own: the record of a consent says what was shown.
+const texts = readFileSync(new URL("beacon/banner.json", here));
+const banner = {
+  version: createHash("sha256").update(texts).digest("hex").slice(0, 16),
+  hash: createHash("sha256").update(texts).digest("hex"),
+  texts: JSON.parse(texts),
+};
+
 async function bundle(entry) {
   const result = await build({
     entryPoints: [new URL(entry, here).pathname],
@@ -46,7 +54,7 @@ async function script({ entry, full = true, module = false }) {
     minifySyntax: true,
     format: "esm",
     target: ["es2021"],
-    define: { FULL: String(full) },
+    define: { FULL: String(full), VERSION: JSON.stringify(banner.version) },
     write: false,
   });
   const { code } = await minify(joined.outputFiles[0].text, {
@@ -109,6 +117,7 @@ for (const [name, content] of Object.entries(scripts)) {
 const json = (name, content) =>
   writeFileSync(new URL(name, out), `${JSON.stringify(content, null, 2)}\n`);
 json("beacon.json", beacons);
+json("banner.json", banner);
 json("manifest.json", manifest);
 
 // The package discreet-beacon: one file and its types.

@@ -22,7 +22,6 @@ if (FULL) {
   for (const call of stub?.q || []) discreet(...call);
   // The page says that what was asked for does not exist.
   if (settings[404] !== undefined) discreet("404");
-  // From where this script lies, under the nonce that it was let in by.
-  const adapter = `./${settings.consent}.js`;
-  if (settings.consent) import(adapter);
+  // From beside this script, under the nonce that it was let in by.
+  if (settings.consent) import(`${tag.src}/../${settings.consent}.js`);
 }
