@@ -30,6 +30,8 @@ LOOK_EVERY = 5
 ADVICE = {
     "objected": "The browser asks not to be measured (Global Privacy Control or Do Not Track), or"
     " somebody objected. Try a browser without that setting: yours is obeyed, too.",
+    "withdrawn": "Whoever made it took their consent back, or objected, before it was stored. Open"
+    " a page once more, in a private window.",
     "excluded_address": "It came from a network that this site excludes, such as your own office."
     " Try from another network, a phone for instance.",
     "excluded_host": "The page is on a host that this site excludes, such as a test server. Open a"
