@@ -168,7 +168,7 @@ def _guarded(
 
 def _release(services: Services, store: Store) -> None:
     for due in services.releases().run(loaded_until(services)):
-        log.info("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
+        log.debug("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
 
 
 def _realtime(services: Services, store: Store) -> None:

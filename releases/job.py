@@ -73,7 +73,7 @@ class ReleaseJob:
         self._spans = SpanJob(store, control, self._new_version)
 
     def due(self, loaded: datetime | None = None, only: Site | None = None) -> list[Due]:
-        """The days to compute now, oldest first.
+        """The days to compute now, newest first: those are looked at most.
 
         `loaded` is the moment up to which everything accepted is in the store (now unless given):
         a day becomes final only when nothing of it can still be on its way.
@@ -90,7 +90,7 @@ class ReleaseJob:
             state = self.state(site, day, now, loaded, imported.get((site.id, day)))
             if pointer is None or pointer.rows != rows or pointer.state != state:
                 days.append(Due(site, day, state, rows))
-        return sorted(days, key=lambda due: (due.day, due.site.id))
+        return sorted(days, key=lambda due: (-due.day.toordinal(), due.site.id))
 
     def state(
         self,
