@@ -18,7 +18,7 @@ from werkzeug.routing import Rule
 from anonymize.event import DROPS, REFUSALS, REJECTIONS
 from dashboards import stats_language
 from dashboards.stats_plan import GOAL, HOUR, METRICS, SEGMENT, TIMES
-from ingest import plausible
+from ingest import consent, plausible
 from operate.operations import EVENT, JSON, OPERATIONS, Answer, Operation
 from releases.tables import DIMENSIONS
 
@@ -265,7 +265,9 @@ def _name(name: str) -> str:
     """A component's: of a type that its module keeps to itself without the underscore."""
     room, _, own = name.rpartition(".")
     named = own.lstrip("_")
-    return "PlausibleEvent" if room == plausible.__name__ and named == "Event" else named
+    if room == plausible.__name__ and named == "Event":
+        return "PlausibleEvent"
+    return "Decision" if named == consent._Body.__name__.lstrip("_") else named
 
 
 def _renamed(schema: Any) -> Any:

@@ -107,7 +107,14 @@ def test_no_two_types_share_a_name_and_none_shows_that_it_is_private(
     _, named = openapi.msgspec.json.schema_components(schemas._types)
     assert len(schemas.components) == len(named)
     assert not [name for name in schemas.components if name.startswith("_") or "." in name]
-    assert {"Event", "PlausibleEvent", "Batch", "Query", "Reason"} <= schemas.components.keys()
+    assert {
+        "Event",
+        "PlausibleEvent",
+        "Batch",
+        "Query",
+        "Reason",
+        "Decision",
+    } <= schemas.components.keys()
 
 
 def conforms(document: dict[str, Any], method: str, path: str, response: TestResponse) -> None:
@@ -203,6 +210,27 @@ def test_what_other_addresses_answer_is_what_they_say(
 ) -> None:
     response = client.get(f"{path}?site_id={DOMAIN}{more}", headers=bearer(client))
     conforms(document, "get", path, response)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"categoryPreferences": {"analytics": True}}, id="a grant"),
+        pytest.param({"categoryPreferences": {"analytics": False}}, id="a refusal"),
+        pytest.param({"objection": True}, id="an objection"),
+        pytest.param({}, id="nothing decided"),
+        pytest.param({"objection": True, "writeKey": "nobody's"}, id="no site"),
+    ],
+)
+def test_what_becomes_of_a_decision_is_what_it_says(
+    client: FlaskClient, document: dict[str, Any], told: dict[str, Any]
+) -> None:
+    key = client.application.extensions["write key"]
+    body = {"writeKey": key, "anonymousId": "0b7c8c50-3df4-4c5f-9d22-94b5a0f9a8a1"} | told
+    answer = client.post("/v1/consent", json=body)
+    conforms(document, "post", "/v1/consent", answer)
+    receipt = answer.get_json().get("receipt", "abcdef-AAAAAAAAAAAAAAAAAAAAAA")
+    conforms(document, "get", "/v1/consent/{text}", client.get(f"/v1/consent/{receipt}"))
 
 
 def test_settings_for_sdks_and_plausibles_answers_are_what_they_say(
