@@ -87,6 +87,7 @@ class Writer:
             os.close(self._file)
         self.born = time.monotonic()
         self.size = 0
+        self.synced = 0  # the size that is known to be on the disk
         self.broken = False
 
     def append(self, data: bytes) -> None:

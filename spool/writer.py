@@ -92,8 +92,9 @@ class Spool:
     def append(self, rows: Sequence[Row], tallies: Sequence[Tally] = ()) -> None:
         """Keeps rows and tallies. Raises `SpoolFull` or `OSError`: then neither is kept.
 
-        The one exception is a disk that fails to sync under `always`: what it still wrote nobody
-        can know, so that rows without a message id may be there twice after a client's retry.
+        Where the disk fails to sync under `always`, the rows are taken back as far as the same disk
+        lets them be; those of a segment that was just being sealed are not. They have then been
+        refused and are there all the same: without a message id, a client's retry doubles them.
         """
         if not rows and not tallies:
             return
@@ -218,6 +219,7 @@ class Spool:
                 if upto <= self._unsure:
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 reached = self._appends
+                rows, size = self._rows, self._rows.size if self._rows else 0
                 copies = [writer.duplicate() for writer in (*self._open(), *self._sealing)]
             try:
                 for copy in copies:
@@ -228,12 +230,21 @@ class Spool:
                 # sync of the same file would succeed without those bytes.
                 with self._lock:
                     self._unsure = self._appends
+                    self._take_back()
                     self._give_up(lambda _: True)
                 raise
             finally:
                 for copy in copies:
                     os.close(copy)
             self._synced = reached
+            if rows is not None:
+                rows.synced = size
+
+    def _take_back(self) -> None:
+        """What nobody was told is kept: all of it is refused, and most of it sent again."""
+        if self._fsync == "always" and self._rows is not None:
+            with contextlib.suppress(OSError):
+                self._rows.cut(self._rows.synced)
 
     def _start_keeper(self) -> None:
         if self._keeper is None or not self._keeper.is_alive():
