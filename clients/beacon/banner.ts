@@ -42,6 +42,7 @@ a { color: var(--strong); }
 .again { position: fixed; inset: auto auto .5rem .5rem; min-height: 2rem; padding: .25rem .6rem;
   font: .85rem/1.3 var(--discreet-font, system-ui, sans-serif); z-index: 2147483646;
   color: var(--strong); background: var(--back); border-color: var(--line); }
+dialog ~ .again { visibility: hidden; }
 :focus-visible { outline: 3px solid var(--strong); outline-offset: 2px; }`;
 
 const tag = document.querySelector<HTMLElement>("script[data-consent=banner]");
