@@ -94,8 +94,8 @@ def _for_sites(name: str, kept: str) -> Response:
     """A script that pages of other origins load."""
     response = _send(name)
     response.headers["Cache-Control"] = f"public, {kept}"
-    # Sites under a Cross-Origin-Embedder-Policy load nothing that doesn't say this, and an integrity
-    # or an import of another origin is checked by CORS alone.
+    # Sites under a Cross-Origin-Embedder-Policy load nothing that doesn't say this, and an
+    # integrity or an import of another origin is checked by CORS alone.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response
