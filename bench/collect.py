@@ -31,7 +31,7 @@ SECONDS = 3.0  # a turn
 CONNECTIONS = 16
 BATCH = 500
 EVENTS = int(os.environ.get("BENCH_EVENTS", "300000"))  # a turn of batches
-MEMORY_EVENTS = 1_000_000
+MEMORY_EVENTS = int(os.environ.get("BENCH_MEMORY_EVENTS", "3000000"))
 MEMORY_STEPS = 10
 # Where gevent, granian and other servers lie (`pip install --target`), which are measured and not
 # needed; `BENCH_SERVERS=folder make bench`.

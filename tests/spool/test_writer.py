@@ -243,7 +243,7 @@ def test_rows_are_taken_back_only_where_nobody_was_told_that_they_are_kept(
         with contextlib.suppress(OSError):
             spool.append([row(1)])
         assert failed.wait(10)
-        until(lambda: reader.adopt(tmp_path) or not list(tmp_path.glob("*.open")))
+    until(lambda: reader.adopt(tmp_path) or not list(tmp_path.glob("*.open")))
     spool.close()
     assert ids(tmp_path) == kept
 
