@@ -127,6 +127,9 @@ def _constant(tables: Scratch) -> dict[str, str]:
     for source, level in (("visits", ("visit",)), ("touches", ("event", "alone"))):
         names = [d.name for d in tables.dimensions if d.level in level]
         statement = template("constant").replace("{source}", source)
+        if tables.small:
+            constant |= _same(tables, statement, names)
+            continue
         some = tables.query(statement.replace("{columns}", ", ".join(map(quoted, names))))
         if not some:
             continue
@@ -141,6 +144,14 @@ def _constant(tables: Scratch) -> dict[str, str]:
     return {name: value for name, value in constant.items() if not parents.get(parents[name])}
 
 
+def _same(tables: Scratch, statement: str, names: Sequence[str]) -> dict[str, str]:
+    """Of a small day the columns of which all rows have one value, in one look."""
+    ends = ", ".join(f"min({name}), max({name})" for name in map(quoted, names))
+    [found] = tables.query(statement.replace("{columns}", ends))
+    least, most = found[::2], found[1::2]
+    return {n: str(a) for n, a, b in zip(names, least, most, strict=True) if a == b}
+
+
 def _gathered(
     tables: Scratch,
     dimensions: Sequence[Dimension],
@@ -149,20 +160,43 @@ def _gathered(
     most: int = 2**32,
     hidden: bool = False,
 ) -> list[Cell]:
-    tables.command("TRUNCATE TABLE {scratch}singles")
-    of_visits = [d for d in dimensions if d.level == "visit"]
-    of_events = [d for d in dimensions if d.level != "visit"]
-    for kind, group, together in (("visits", of_visits, SLICES), ("touches", of_events, 1)):
-        for first in range(0, tables.slices if group else 0, together):
-            tables.command(
-                _statement(tables, kind, group, hidden=hidden),
-                {"from": first, "to": first + together - 1},
-            )
+    groups = {
+        "visits": [d for d in dimensions if d.level == "visit"],
+        "touches": [d for d in dimensions if d.level != "visit"],
+    }
+    if tables.small:
+        source = _at_once(tables, groups, hidden=hidden)
+    else:
+        source = _by_slices(tables, groups, hidden=hidden)
     names = [*(d.name for d in tables.dimensions), TOTAL]
     sums = ", ".join(f"{how}({name})" for name, (_, how) in MEASURES.items())
     limits = {"least": least, "most": most, "total": names.index(TOTAL)}
-    rows = tables.query(template("singles").replace("{sums}", sums), limits)
+    rows = tables.query(
+        template("singles").replace("{sums}", sums).replace("{source}", source), limits
+    )
     return [_cell(names[row[0]], row[1], row[2], map(int, row[3:])) for row in rows]
+
+
+def _at_once(tables: Scratch, groups: Mapping[str, Sequence[Dimension]], *, hidden: bool) -> str:
+    """A small day's counts, as a part of the statement that reads them."""
+    named = ", ".join(f"{name}_ AS {name}" for name in MEASURES)
+    counts = (
+        f"SELECT dimension, by, value, {named} FROM"  # noqa: S608  names of measures
+        f" ({_statement(tables, kind, f'{kind}_small', group, hidden=hidden)})"
+        for kind, group in groups.items()
+        if group
+    )
+    return f"({' UNION ALL '.join(counts)})"
+
+
+def _by_slices(tables: Scratch, groups: Mapping[str, Sequence[Dimension]], *, hidden: bool) -> str:
+    """Counts slice by slice. Returns the table that holds the counts."""
+    tables.command("TRUNCATE TABLE {scratch}singles")
+    for kind, together in (("visits", SLICES), ("touches", 1)):
+        statement = _statement(tables, kind, kind, groups[kind], hidden=hidden)
+        for first in range(0, tables.slices if groups[kind] else 0, together):
+            tables.command(statement, {"from": first, "to": first + together - 1})
+    return "{scratch}singles"
 
 
 def _cell(table: str, by: str, value: str, counted: Iterable[int]) -> Cell:
@@ -173,14 +207,16 @@ def _cell(table: str, by: str, value: str, counted: Iterable[int]) -> Cell:
     return Cell(table=table, by=by, value=value, **measures)
 
 
-def _statement(tables: Scratch, kind: str, dimensions: Sequence[Dimension], *, hidden: bool) -> str:
-    """The statement that counts these dimensions in a range of slices."""
+def _statement(
+    tables: Scratch, kind: str, name: str, dimensions: Sequence[Dimension], *, hidden: bool
+) -> str:
+    """The statement that counts these dimensions, of `visits` or of `touches`."""
     numbers = {d.name: n for n, d in enumerate(tables.dimensions)}
     cells = ", ".join(
         f"(toUInt16({numbers.get(d.name, len(numbers))}), {', '.join(_keys(d))})"
         for d in dimensions
     )
-    statement = template(f"single_of_{kind}").replace("{totals}", _TOTALS)
+    statement = template(f"single_of_{name}").replace("{totals}", _TOTALS)
     restriction = "1"
     if hidden:
         last = "cell.3" if kind == "visits" else "cell.2"

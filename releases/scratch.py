@@ -17,6 +17,7 @@ have one `slice`.
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,16 @@ from store.clickhouse import Store, StoreError
 
 PREFIX = "scratch_"
 SLICE_ROWS = 1_250_000
+# A day of fewer rows lies in memory, in tables that cost next to nothing to make and to drop.
+_SMALL_ROWS = 50_000
+_ON_DISK = re.compile(r"ENGINE = MergeTree ORDER BY (\([^)]*\)|\w+)")
+# To plan for several threads, or to compile, takes longer than so few rows take.
+_SMALL_SETTINGS = {
+    "max_threads": 1,
+    "compile_expressions": 0,
+    "compile_aggregate_expressions": 0,
+    "compile_sort_description": 0,
+}
 # Ids looked at together when searching for repeated ones.
 _IDS = 8_000_000
 _SAMPLE = 4096
@@ -56,7 +67,12 @@ class Scratch:
     day: date
     prefix: str
     slices: int
+    rows: int  # of the day and its neighbours, repeated ones included
     alive: Callable[[], None]
+
+    @property
+    def small(self) -> bool:
+        return self.slices == 1 and self.rows < _SMALL_ROWS
 
     @property
     def event_dimensions(self) -> tuple[Dimension, ...]:
@@ -71,11 +87,11 @@ class Scratch:
         self, statement: str, parameters: Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
         self.alive()
-        return self.store.query_rows(self._named(statement), self._bound(parameters))
+        return self.store.query_rows(self._named(statement), self._bound(parameters), self._how)
 
     def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
         self.alive()
-        self.store.command(self._named(statement), self._bound(parameters))
+        self.store.command(self._named(statement), self._bound(parameters), self._how)
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Puts rows into `{scratch}table`."""
@@ -84,7 +100,13 @@ class Scratch:
             self.store.insert_lines(self.prefix + table, [lines], secrets.token_hex(8))
 
     def _named(self, statement: str) -> str:
+        if self.small:
+            statement = _ON_DISK.sub("ENGINE = Memory", statement)
         return statement.replace("{scratch}", self.prefix)
+
+    @property
+    def _how(self) -> Mapping[str, Any]:
+        return _SMALL_SETTINGS if self.small else {}
 
     def _bound(self, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         mine = {"site": self.site.id, "day": self.day, "timezone": self.site.zone_on(self.day).key}
@@ -103,16 +125,20 @@ def scratch(
 
     `alive` is called before every statement: to renew the lease, or to raise where it is lost.
     """
-    [(rows, sample)] = store.query_rows(
-        "SELECT count(), arraySort(groupArraySample({sample:UInt32}, 1)(visitor)) FROM events"
-        " WHERE site = {site:UInt32} AND day = {day:Date} AND visitor != 0 AND restricted = 0",
+    [(around, rows, unlinked, sample)] = store.query_rows(
+        "SELECT count(), countIf(day = {day:Date} AND visitor != 0) AS linked,"
+        " countIf(day = {day:Date} AND visitor = 0) AS unlinked,"
+        " arraySort(groupArraySampleIf({sample:UInt32}, 1)"
+        "(visitor, day = {day:Date} AND visitor != 0))"
+        " FROM events WHERE site = {site:UInt32}"
+        " AND day BETWEEN {day:Date} - 1 AND {day:Date} + 1 AND restricted = 0",
         {"sample": _SAMPLE, "site": site.id, "day": day},
     )
     bounds = _bounds(sample, max(1, -(-int(rows) // slice_rows)))
     prefix = f"{PREFIX}{secrets.token_hex(6)}_"
-    tables = Scratch(store, site, day, prefix, len(bounds) - 1, alive)
+    tables = Scratch(store, site, day, prefix, len(bounds) - 1, int(around), alive)
     try:
-        _make(tables, bounds)
+        _make(tables, bounds, unlinked=bool(unlinked))
         yield tables
     finally:
         with contextlib.suppress(StoreError):  # what is left is dropped before the next day
@@ -141,7 +167,7 @@ def template(name: str) -> str:
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
 
 
-def _make(tables: Scratch, bounds: Sequence[int]) -> None:
+def _make(tables: Scratch, bounds: Sequence[int], *, unlinked: bool) -> None:
     for statement in sql.split(
         template("scratch")
         .replace("{site}", str(tables.site.id))
@@ -156,7 +182,7 @@ def _make(tables: Scratch, bounds: Sequence[int]) -> None:
         slices = enumerate(pairwise(bounds))
         for _ in threads.map(lambda each: _number(tables, each[0], *each[1]), slices):
             pass
-    for name in ("touches_unlinked", "visits_unlinked"):
+    for name in ("touches_unlinked", "visits_unlinked") if unlinked else ():
         tables.command(_filled(name, tables), {"slices": tables.slices})
 
 
@@ -169,13 +195,12 @@ def _number(tables: Scratch, number: int, first: int, end: int) -> None:
 
 
 def _remove_repeated(tables: Scratch) -> None:
-    [(rows,)] = tables.query(
-        "SELECT count() FROM events WHERE site = {site:UInt32}"
-        " AND day BETWEEN {day:Date} - 1 AND {day:Date} + 1 AND restricted = 0"
-    )
-    parts = max(1, -(-int(rows) // _IDS))
+    parts = max(1, -(-tables.rows // _IDS))
     for part in range(parts):
         tables.command(template("repeated"), {"parts": parts, "part": part})
+    if not tables.query("SELECT 1 FROM {scratch}repeated LIMIT 1"):
+        return
+    for part in range(parts):
         tables.command(template("kept"), {"parts": parts, "part": part})
 
 
@@ -208,10 +233,11 @@ def _bounds(sample: Sequence[int], slices: int) -> list[int]:
 
 def _drop(store: Store, prefix: str) -> None:
     found = store.query_rows(
-        "SELECT name, engine FROM system.tables"
-        " WHERE database = currentDatabase() AND startsWith(name, {prefix:String})",
+        "SELECT name FROM system.tables"
+        " WHERE database = currentDatabase() AND startsWith(name, {prefix:String})"
+        " ORDER BY engine = 'View' DESC",
         {"prefix": prefix},
     )
-    for name, engine in sorted(found, key=lambda table: table[1] != "View"):
-        kind = "VIEW" if engine == "View" else "TABLE"
-        store.command(f"DROP {kind} IF EXISTS {quoted(str(name))} SYNC")
+    if found:
+        names = ", ".join(quoted(str(name)) for (name,) in found)
+        store.command(f"DROP TABLE IF EXISTS {names} SYNC")
