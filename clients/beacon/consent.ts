@@ -83,9 +83,10 @@ export function ignore(on = true): void {
   keep({ objected: on });
 }
 
-export function optOut(): Promise<Receipt> {
+export async function optOut(): Promise<Receipt | undefined> {
   look();
   const before = kept;
   ignore();
-  return declare({ objection: true, method: "opt-out" }, before);
+  // Without an identifier there is nobody whom the service could know again.
+  return before.id ? declare({ objection: true, method: "opt-out" }, before) : undefined;
 }

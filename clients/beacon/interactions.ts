@@ -4,7 +4,7 @@
 import { on } from "./settings.js";
 import { track } from "./track.js";
 
-const FILES = /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|csv|txt|zip|rar|7z|gz|exe|dmg|apk|mp[34])$/i;
+const FILES = /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|csv|txt|zip|7z|gz|exe|dmg|mp[34])$/i;
 
 function clicked({ target, button }: MouseEvent): void {
   const link = (target as Element).closest("a");

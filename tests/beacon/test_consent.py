@@ -137,9 +137,7 @@ def test_an_identifier_is_never_prolonged_and_ends_with_what_it_was_kept_for(
     assert before["until"] - before["born"] == pytest.approx(365 * DAY, abs=5000)
     # Eleven months later the person agrees to more.
     born = before["born"] - 335 * DAY
-    tab.evaluate(
-        "(old) => { localStorage.discreet = JSON.stringify(old) }", before | {"born": born}
-    )
+    rewrite(site, tab, before | {"born": born})
     tab.goto(f"{site.origin}/old")
     tab.evaluate("void discreet.consent({analytics: true, product: true})")
     after = kept(tab)
@@ -204,12 +202,13 @@ def test_an_objection_is_kept_and_stops_everything(
 ) -> None:
     site.attributes(data_consent="")
     tab.goto(f"{site.origin}/objected")
-    tab.evaluate("void discreet.optOut(); discreet('More')")
+    tab.evaluate(f"{GRANT}; void discreet.optOut(); discreet('More')")
     tab.goto(f"{site.origin}/objected/next")
     tab.evaluate(f"{GRANT}; discreet('More')")
     site.nothing("/objected")
     assert kept(tab) == {"objected": True}
-    assert (told[0]["objection"], told[0]["method"]) == (True, "opt-out")
+    assert (told[1]["objection"], told[1]["method"]) == (True, "opt-out")
+    assert told[1]["anonymousId"] == told[0]["anonymousId"]
 
 
 @pytest.mark.parametrize(
@@ -296,4 +295,5 @@ def test_the_ledger_answers_a_grant_with_a_receipt_and_obeys_a_withdrawal(
     assert kept(tab)["subjectToken"] == receipt["subjectToken"]
     answer = tab.evaluate("discreet.consent({analytics: false})")
     assert answer["status"] == "withdrawn"
+    tab.evaluate("discreet.consent({analytics: true})")
     assert tab.evaluate("discreet.optOut()")["status"] == "objected"
