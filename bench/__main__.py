@@ -1,6 +1,6 @@
 """`make bench`: prints every table of bench/README.md."""
 
-from bench import collect, load, pipeline, scrub, start, stats
+from bench import beacon, collect, load, pipeline, scrub, start, stats
 
 if __name__ == "__main__":
     start.main()
@@ -9,3 +9,4 @@ if __name__ == "__main__":
     load.main()
     scrub.main()
     stats.main()
+    beacon.main()

@@ -154,6 +154,7 @@ function init(given: Config = {}): void {
   if (local && !has("local") && !config.captureOnLocalhost) return;
   const manual = has("manual") || config.autoCapturePageviews === false;
   const settings = {
+    policy: "exempt", // Plausible's script tells this of everybody; the service decides what it keeps
     ...tag.dataset,
     domain,
     api: config.endpoint || tag.dataset.api,
