@@ -189,7 +189,7 @@ def _fill(home: Path, visitors: int, first: date, last: date) -> tuple[int, int]
             state = "provisional" if (last - day).days < 8 else "final"
             connection.execute(
                 insert(released_days).values(
-                    day=day, version=number + 1, state=state, rows=1, **common
+                    day=day, version=number + 1, state=state, digest=1, **common
                 )
             )
         for number, monday in enumerate(mondays):

@@ -72,9 +72,8 @@ released_days = Table(
     Column("day", Date, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("state", String(12), nullable=False),
-    Column(
-        "rows", BigInteger, nullable=False
-    ),  # digest of what was stored when it was computed: another, and it is due
+    # Of what was stored when it was computed: another, and it is due.
+    Column("digest", BigInteger, nullable=False),
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -217,7 +216,7 @@ released_definitions = Table(
     Column("day", Date, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("state", String(12), nullable=False),
-    Column("rows", BigInteger, nullable=False),
+    Column("digest", BigInteger, nullable=False),
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
 

@@ -1,14 +1,14 @@
-"""Which days of a site are final: no row may join them, since their release is never redone."""
+"""Which days of a site take no row any more: their release is never redone."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from control.database import released_days
+from control.database import imported_days, released_days
 from control.sites import Site
 
 
@@ -26,21 +26,23 @@ def final_days(control: Engine, site: Site, since: date = date.min) -> frozenset
 
 
 class RecentFinalDays:
-    """The final days that a live event may fall on, read again after `ttl` seconds.
+    """The days that are closed to a live event, read again after `ttl` seconds.
 
-    Within the late window only an import makes a day final.
+    Besides final days those over that an import has filled: within the late window only an import
+    makes a day final, and `releases.job.NOTICE` later than this can know. An event that is accepted
+    meanwhile is loaded before the day is computed, and so is counted. `ttl` is less than that.
     """
 
     def __init__(
         self,
         control: Engine,
         late: timedelta,
-        today: Callable[[], date],
-        ttl: float = 5.0,
+        clock: Callable[[], datetime],
+        ttl: float = 1.0,
     ) -> None:
         self._control = control
         self._reach = late + timedelta(days=2)  # local days and the window's own edge
-        self._today = today
+        self._clock = clock
         self._ttl = ttl
         self._held: dict[int, tuple[float, frozenset[str]]] = {}
 
@@ -48,6 +50,14 @@ class RecentFinalDays:
         now = time.monotonic()
         held = self._held.get(site.id)
         if held is None or now - held[0] >= self._ttl:
-            days = final_days(self._control, site, self._today() - self._reach)
-            held = self._held[site.id] = (now, days)
+            held = self._held[site.id] = (now, self._closed(site))
         return held[1]
+
+    def _closed(self, site: Site) -> frozenset[str]:
+        moment = self._clock()
+        since = moment.date() - self._reach
+        here = (imported_days.c.site == site.id) & (imported_days.c.day >= since)
+        with self._control.connect() as connection:
+            imported = connection.scalars(select(imported_days.c.day).where(here)).all()
+        over = {day.isoformat() for day in imported if site.calendar.end(day) <= moment}
+        return final_days(self._control, site, since) | over

@@ -159,7 +159,7 @@ class _Endpoints:
             services.geo,
             services.agents,
             services.late,
-            RecentFinalDays(services.control, services.late, lambda: datetime.now(UTC).date()),
+            RecentFinalDays(services.control, services.late, lambda: datetime.now(UTC)),
             objections,
         )
 

@@ -30,7 +30,7 @@ from operate import supervisor
 from operate.commands import with_services
 from operate.demo_traffic import APP, WEBSITE, ZONE, Sent, generate
 from operate.import_log import Damaged, publish
-from operate.jobs import catch_up, loaded_until, store_at_hand
+from operate.jobs import await_notice, catch_up, loaded_until, store_at_hand
 from operate.services import Services, now
 from spool.importing import Import
 
@@ -150,6 +150,7 @@ def _make(services: Services, sites: dict[str, Site]) -> None:
     click.echo(f"{stored:,} events; loading them and computing the newest days' releases …")
     with store_at_hand(services) as store:
         catch_up(services, store)
+        await_notice(services)
         enough = time.monotonic() + _FIRST_SECONDS
         for _ in services.releases().run(loaded_until(services)):
             if time.monotonic() > enough:

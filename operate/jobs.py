@@ -98,6 +98,12 @@ def _patience(deadline: float) -> None:
     time.sleep(POLL)
 
 
+def await_notice(services: Services) -> None:
+    """Returns once no web process adds to the days that an import has just filled."""
+    # The comparison is a strict one, and clocks tick.
+    time.sleep(services.releases().until_noticed().total_seconds() + POLL)
+
+
 def finish_import(services: Services, site: Site, say: Callable[[str], None]) -> None:
     """Loads what an import has published and makes its days final."""
     say("loading into the store …")
@@ -105,6 +111,7 @@ def finish_import(services: Services, site: Site, say: Callable[[str], None]) ->
     while True:
         try:
             with store_at_hand(services) as store:
+                await_notice(services)
                 catch_up(services, store)
                 days = release_due(services, site)
             break

@@ -34,7 +34,7 @@ class Pointer:
     day: date
     version: int
     state: str
-    rows: int
+    digest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Behind:
     day: date
     version: int
     state: str
-    rows: int
+    digest: int
     definitions: tuple[Definition, ...]
 
 
 class DefinitionJob:
     """What the release job does about definitions, while it holds the lease.
 
-    `new_version` gives the number of a new version; `rows` the digest of what is stored of a day.
+    `new_version` gives the number of a new version; `digest` that of what is stored of a day.
     """
 
     def __init__(
@@ -60,20 +60,20 @@ class DefinitionJob:
         store: Store,
         control: Engine,
         new_version: Callable[[Site, date], int],
-        rows: Callable[[Site, date], int],
+        digest: Callable[[Site, date], int],
     ) -> None:
         self._store = store
         self._control = control
         self._definitions = Definitions(control)
         self._new_version = new_version
-        self._rows = rows
+        self._digest = digest
 
     def with_day(
-        self, tables: Scratch, version: int, state: str, rows: int, threshold: Threshold
+        self, tables: Scratch, version: int, state: str, digest: int, threshold: Threshold
     ) -> list[Pointer]:
         """Computes and writes the live definitions beside the release of a day."""
         live = [d for d in self._definitions.live(tables.site) if has_figures(d)]
-        now = Behind(tables.site, tables.day, version, state, rows, tuple(live))
+        now = Behind(tables.site, tables.day, version, state, digest, tuple(live))
         return self._computed(tables, now, threshold) if live else []
 
     def behind(self, sites: Iterable[Site]) -> list[Behind]:
@@ -87,7 +87,7 @@ class DefinitionJob:
         """Computes and writes what a day lacks. Nothing where its rows are not what they were: a
         final day's never will be again, another is released anew.
         """
-        if self._rows(behind.site, behind.day) == behind.rows:
+        if self._digest(behind.site, behind.day) == behind.digest:
             with scratch(self._store, behind.site, behind.day, alive=alive) as tables:
                 return self._computed(tables, behind, threshold)
         if behind.state != "final":
@@ -106,7 +106,7 @@ class DefinitionJob:
                     day=pointer.day,
                     version=pointer.version,
                     state=pointer.state,
-                    rows=pointer.rows,
+                    digest=pointer.digest,
                     computed_at=at,
                 )
             )
@@ -124,7 +124,7 @@ class DefinitionJob:
         for row in days:
             lacking = tuple(d for d in live if (d.id, row.day) not in known)
             if lacking:
-                found.append(Behind(site, row.day, row.version, row.state, row.rows, lacking))
+                found.append(Behind(site, row.day, row.version, row.state, row.digest, lacking))
         return found
 
     def _pointers(
@@ -161,4 +161,4 @@ class DefinitionJob:
 
 
 def _pointer(behind: Behind, definition: Definition, version: int) -> Pointer:
-    return Pointer(definition.id, behind.day, version, behind.state, behind.rows)
+    return Pointer(definition.id, behind.day, version, behind.state, behind.digest)

@@ -35,6 +35,9 @@ from store.clickhouse import Store, StoreRefused
 REFRESH = timedelta(minutes=5)
 # After the late window, for what was accepted in its last moment and is still being loaded.
 SETTLE = timedelta(hours=1)
+# After a day that an import filled is known as such and over, until every web process has closed it
+# (ingest/final_days.py): what these accept meanwhile is loaded and counted before it is final.
+NOTICE = timedelta(seconds=3)
 _RENEW_SECONDS = 10
 # How long a run may spend on what is no day of its own: open days wait meanwhile.
 _AFTERWARDS_SECONDS = 60
@@ -47,7 +50,7 @@ class Due:
     site: Site
     day: date
     state: str
-    rows: int
+    digest: int
 
 
 class ReleaseJob:
@@ -68,8 +71,8 @@ class ReleaseJob:
         self._key = threshold_key
         self._clock = clock
         self._late = late
-        self._definitions = DefinitionJob(store, control, self._new_version, self._rows)
-        self._weeks = WeekJob(store, control, self._new_version, self._rows)
+        self._definitions = DefinitionJob(store, control, self._new_version, self._digest)
+        self._weeks = WeekJob(store, control, self._new_version, self._digest)
         self._spans = SpanJob(store, control, self._new_version)
 
     def due(self, loaded: datetime | None = None, only: Site | None = None) -> list[Due]:
@@ -83,13 +86,18 @@ class ReleaseJob:
         released = self._released()
         imported = self._imported()
         days = []
-        for site, day, rows in self._stored(only):
+        for site, day, digest in self._stored(only):
             pointer = released.get((site.id, day))
             if pointer is not None and pointer.state == "final":
                 continue
-            state = self.state(site, day, now, loaded, imported.get((site.id, day)))
-            if pointer is None or pointer.rows != rows or pointer.state != state:
-                days.append(Due(site, day, state, rows))
+            imported_at = imported.get((site.id, day))
+            if imported_at is not None and self._noticed(site, day, imported_at) > now >= (
+                site.calendar.end(day)
+            ):
+                continue  # it would be computed twice within seconds
+            state = self.state(site, day, now, loaded, imported_at)
+            if pointer is None or pointer.digest != digest or pointer.state != state:
+                days.append(Due(site, day, state, digest))
         return sorted(days, key=lambda due: (-due.day.toordinal(), due.site.id))
 
     def state(
@@ -104,8 +112,20 @@ class ReleaseJob:
         ends = site.calendar.end(day)
         if now < ends:
             return "open"
-        last = ends + self._late + SETTLE if imported_at is None else max(ends, imported_at)
+        if imported_at is None:
+            last = ends + self._late + SETTLE
+        else:
+            last = self._noticed(site, day, imported_at)
         return "final" if loaded > last else "provisional"
+
+    def until_noticed(self) -> timedelta:
+        """How long until every day that an import has filled by now is closed everywhere."""
+        now = self._clock()
+        last = max((at for at in self._imported().values() if at <= now), default=now - NOTICE)
+        return max(last + NOTICE - now, timedelta())
+
+    def _noticed(self, site: Site, day: date, imported_at: datetime) -> datetime:
+        return max(site.calendar.end(day), imported_at) + NOTICE
 
     def run(self, loaded: datetime | None = None, only: Site | None = None) -> Iterator[Due]:
         """Computes what is due, as `due` says, yielding each day once it is shown.
@@ -143,7 +163,7 @@ class ReleaseJob:
 
         def definitions(tables: Scratch) -> None:
             pointers.extend(
-                self._definitions.with_day(tables, version, due.state, due.rows, threshold)
+                self._definitions.with_day(tables, version, due.state, due.digest, threshold)
             )
 
         try:
@@ -169,7 +189,7 @@ class ReleaseJob:
                     day=due.day,
                     version=version,
                     state=due.state,
-                    rows=due.rows,
+                    digest=due.digest,
                     computed_at=self._clock().replace(tzinfo=None),
                 )
             )
@@ -268,7 +288,7 @@ class ReleaseJob:
     def _released(self) -> dict[tuple[int, date], _Pointer]:
         with self._control.connect() as connection:
             return {
-                (row.site, row.day): _Pointer(row.state, row.rows)
+                (row.site, row.day): _Pointer(row.state, row.digest)
                 for row in connection.execute(select(released_days))
             }
 
@@ -285,7 +305,7 @@ class ReleaseJob:
         rows = self._store.query_rows(_digests(""))
         return [(sites[s], day, int(n)) for s, day, n in rows if s in sites]
 
-    def _rows(self, site: Site, day: date) -> int:
+    def _digest(self, site: Site, day: date) -> int:
         """The digest of one day's rows; 0 where there are none."""
         here = "AND site = {site:UInt32} AND day = {day:Date}"
         rows = self._store.query_rows(_digests(here), {"site": site.id, "day": day})
@@ -309,7 +329,7 @@ _DIGESTS = (
 @dataclass(frozen=True, slots=True)
 class _Pointer:
     state: str
-    rows: int
+    digest: int
 
 
 class _LeaseLost(Exception):

@@ -23,13 +23,13 @@ class DueWeek:
     site: Site
     monday: date
     versions: dict[date, int]
-    rows: dict[date, int]
+    digests: dict[date, int]
 
 
 class WeekJob:
     """What the release job does about weeks, while it holds the lease.
 
-    `new_version` gives the number of a new version, `rows` the digest of the rows that a day has.
+    `new_version` gives the number of a new version, `digest` that of the rows that a day has.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class WeekJob:
         store: Store,
         control: Engine,
         new_version: Callable[[Site, date], int],
-        rows: Callable[[Site, date], int],
+        digest: Callable[[Site, date], int],
     ) -> None:
         self._store = store
         self._control = control
         self._new_version = new_version
-        self._rows = rows
+        self._digest = digest
 
     def due(self, sites: Iterable[Site], past: Callable[[Site, date], bool]) -> list[DueWeek]:
         """The weeks to compute, oldest first. `past` says whether a day without rows stays so."""
@@ -52,7 +52,7 @@ class WeekJob:
                 (row.site, row.week) for row in connection.execute(select(weeks.site, weeks.week))
             }
             pointers = connection.execute(
-                select(days.site, days.day, days.version, days.state, days.rows)
+                select(days.site, days.day, days.version, days.state, days.digest)
             ).all()
         by_week = defaultdict(list)
         for row in pointers:
@@ -68,7 +68,7 @@ class WeekJob:
             released = {row.day for row in rows}
             if all(day in released or past(site, day) for day in days_of(monday)):
                 versions = {row.day: row.version for row in rows}
-                found.append(DueWeek(site, monday, versions, {row.day: row.rows for row in rows}))
+                found.append(DueWeek(site, monday, versions, {row.day: row.digest for row in rows}))
         return found
 
     def compute(self, due: DueWeek, threshold: Threshold, alive: Callable[[], None]) -> int:
@@ -81,7 +81,9 @@ class WeekJob:
             due.versions,
             threshold,
             version,
-            untouched=all(self._rows(due.site, day) == rows for day, rows in due.rows.items()),
+            untouched=all(
+                self._digest(due.site, day) == digest for day, digest in due.digests.items()
+            ),
             alive=alive,
         )
         return version

@@ -90,7 +90,7 @@ class World:
                     day=day,
                     version=version,
                     state=state,
-                    rows=len(lines),
+                    digest=len(lines),
                     computed_at=datetime(2026, 11, 22, 14, 15),  # noqa: DTZ001  stored as UTC
                 )
             )

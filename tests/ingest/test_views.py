@@ -6,14 +6,17 @@ import io
 import json
 import zlib
 from datetime import UTC, date, datetime, timedelta
+from inspect import signature
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from control.database import released_days
+from control.database import imported_days, released_days
+from ingest.final_days import RecentFinalDays
 from ingest.wire import BODY_BYTES
+from releases.job import NOTICE
 from tests.ingest.world import make
 
 VIEW = {"n": "pageview", "u": "https://example.com/a?token=s3cret#x", "d": "example.com"}
@@ -390,7 +393,7 @@ def test_a_day_that_is_final_takes_no_more_rows(world, client):
                     "day": day,
                     "version": number,
                     "state": state,
-                    "rows": 1,
+                    "digest": 1,
                     "computed_at": datetime(2026, 1, 1, tzinfo=UTC),
                 }
                 for number, (day, state) in enumerate(
@@ -410,6 +413,31 @@ def test_a_day_that_is_final_takes_no_more_rows(world, client):
     )
     assert answer.json["accepted"] == 1
     assert answer.json["dropped"] == [{"index": 1, "messageId": "m-2", "reason": "day_final"}]
+
+
+def test_a_day_that_an_import_filled_is_closed_before_it_is_computed(world, client):
+    today = world.site.calendar.local_day(datetime.now(UTC))
+    with world.control.begin() as connection:
+        connection.execute(
+            insert(imported_days),
+            [
+                {"site": world.site.id, "day": day, "imported_at": datetime.now(UTC)}
+                for day in (today, today - timedelta(days=2))
+            ],
+        )
+    late = datetime.now(UTC) - timedelta(days=2)
+    answer = client.post(
+        "/v1/batch",
+        json=batch(PAGE, PAGE | {"timestamp": late.isoformat(), "messageId": "m-2"}),
+        headers=basic(world.site.write_key),
+    )
+    assert answer.json["accepted"] == 1  # today is not over
+    assert answer.json["dropped"] == [{"index": 1, "messageId": "m-2", "reason": "day_final"}]
+
+
+def test_web_processes_look_for_closed_days_more_often_than_these_wait():
+    looks = signature(RecentFinalDays).parameters["ttl"].default
+    assert timedelta(seconds=looks) < NOTICE / 2
 
 
 def test_nothing_raw_is_logged(world, client, caplog, capfd):

@@ -9,7 +9,7 @@ import pytest
 from config.settings import load
 from control.database import imported_days, open_control
 from control.sites import Sites
-from releases.job import ReleaseJob
+from releases.job import NOTICE, ReleaseJob
 from releases.reading import Reading
 from releases.tables import OTHER
 from store.clickhouse import hosting
@@ -192,6 +192,25 @@ def test_an_imported_day_becomes_final_only_when_the_import_is_loaded(store, sit
     one_waits = published - timedelta(seconds=1)
     assert [due.state for due in runner.due(loaded=one_waits)] == ["provisional"]
     assert [due.state for due in runner.due()] == ["final"]
+
+
+def test_an_imported_day_is_not_computed_before_every_process_has_closed_it(store, sites, site):
+    insert(store, traffic(site, 1))
+    with sites._engine.begin() as connection:
+        connection.execute(imported_days.insert().values(site=site.id, day=DAY, imported_at=NOW))
+    clock = Clock(NOW)
+    runner = job(store, sites, clock)
+    assert runner.until_noticed() == NOTICE
+    assert runner.due() == []
+    clock.now = NOW + NOTICE + timedelta(milliseconds=1)
+    assert runner.until_noticed() == timedelta()
+    # What was accepted before the last process closed the day still waits, then is counted.
+    assert [due.state for due in runner.run(loaded=NOW + NOTICE)] == ["provisional"]
+    reading = Reading(store, sites._engine)
+    before = reading.totals(site, DAY, DAY).pageviews
+    insert(store, traffic(site, 2), "accepted meanwhile")
+    assert [due.state for due in runner.run()] == ["final"]
+    assert reading.totals(site, DAY, DAY).pageviews > before
 
 
 @pytest.mark.parametrize(

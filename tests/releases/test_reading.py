@@ -48,7 +48,7 @@ class Made:
             shown = {v: chance.randrange(10, 500, 5) for v in VALUES if chance.random() < 0.7}
             self.days[day] = shown
             self.versions[day] = self._write("day", day, number + 1, shown)
-            self._point(released_days, day=day, version=number + 1, state="final", rows=1)
+            self._point(released_days, day=day, version=number + 1, state="final", digest=1)
             # A version that nothing points to is seen by nobody.
             self._write("day", day, 5000 + number, dict.fromkeys(VALUES, 7))
         for number in range(8):
@@ -182,7 +182,7 @@ def test_a_day_that_no_pointer_shows_is_not_there(world):
         assert world.reading.find(world.site, Ask("page", day, day, ("value",))).rows == []
         assert world.reading.days(world.site, day, day) == []
     finally:
-        world._point(released_days, day=day, version=world.versions[day], state="final", rows=1)
+        world._point(released_days, day=day, version=world.versions[day], state="final", digest=1)
 
 
 def test_sums_of_money_in_two_currencies_are_none(world):
@@ -194,7 +194,7 @@ def test_sums_of_money_in_two_currencies_are_none(world):
         for c, amount in cells
     )  # fmt: skip
     world.store.insert_lines("cells", [lines], "money")
-    world._point(released_days, day=day, version=3000, state="final", rows=1)
+    world._point(released_days, day=day, version=3000, state="final", digest=1)
     measures = ("revenue", "currency", "payments")
     ask = Ask("event", day, day, measures=measures)
     (both,) = world.reading.find(world.site, ask).rows
