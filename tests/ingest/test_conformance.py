@@ -98,6 +98,23 @@ def test_what_the_standard_leaves_open_costs_no_other_event(world, client, text,
         assert (answer.status_code, reason(answer)) == (400, becomes)
 
 
+def test_of_a_key_that_stands_twice_the_last_counts(world, client):
+    """RFC 8259 section 4 leaves it open; nobody before us reads the body in another way."""
+    event = b'{"n":"First","n":"Last","u":"https://example.com/","d":"nobody.test","d":"%s"}'
+    answer = post(client, "/api/event", event % world.site.domain.encode())
+    assert (answer.status_code, world.rows()[-1]["name"]) == (202, "Last")
+    consent = (
+        b'"consent":{"categoryPreferences":{"analytics":%s}},'
+        b'"consent":{"categoryPreferences":{"analytics":%s}}'
+    )
+    for stated, basis in (((b"true", b"false"), "none"), ((b"false", b"true"), "consent")):
+        track = b'{"writeKey":"%s","type":"track","event":"E","anonymousId":"a","context":{%s}}'
+        answer = post(
+            client, "/v1/track", track % (world.site.write_key.encode(), consent % stated)
+        )
+        assert (answer.status_code, world.rows()[-1]["basis"]) == (200, basis)
+
+
 PIECES = [
     b"", b"\x00", b"\xff", b"\xed\xa0\x80", b'"', b"{", b"}", b"[", b"]", b",", b":", b"-", b"null",
     b"e9999", b"1e400", b"9" * 40, rb"\u", rb"\ud800", b"\\", b"NaN", b"[[[[[[[[", b'{"a":' * 9,
