@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+import requests
 from playwright.sync_api import BrowserContext, Page
 
+from dashboards.assets import scripts
 from tests.beacon.world import OWN_PATH, Site
 
 GRANT = "void discreet.consent({analytics: true})"
@@ -309,6 +311,19 @@ def test_under_a_path_of_the_site_s_own_blockers_find_nothing_to_block(
     site.attributes(src=f"{site.origin}{OWN_PATH}/js/core.js")
     tab.goto(f"{site.origin}/blocker")
     assert site.rows("/blocker", "name") == [("pageview",)]
+
+
+def test_a_tag_with_an_integrity_runs_these_bytes_or_none(site: Site, tab: Page) -> None:
+    script = scripts()["discreet.js"]
+    address = f"{site.service.origin}/js/{script['name']}"
+    answer = requests.get(address, timeout=20)
+    assert "immutable" in answer.headers["Cache-Control"]
+    site.attributes(src=address, integrity=script["integrity"], crossorigin="anonymous")
+    tab.goto(f"{site.origin}/pinned")
+    assert site.rows("/pinned", "name") == [("pageview",)]
+    site.attributes(src=address, integrity="sha384-" + "A" * 64, crossorigin="anonymous")
+    tab.goto(f"{site.origin}/pinned/other")
+    site.nothing("/pinned/other")
 
 
 def test_the_module_does_what_the_tag_does(site: Site, tab: Page) -> None:
