@@ -16,8 +16,8 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(32), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True)),
     )
-    # Sites that are measured already.
+    # Sites that are measured already: `rows` is a digest of what there was.
     op.execute(
         "INSERT INTO first_events (site, reason, received_at)"
-        " SELECT site, '', min(computed_at) FROM released_days WHERE rows > 0 GROUP BY site"
+        " SELECT site, '', min(computed_at) FROM released_days WHERE rows <> 0 GROUP BY site"
     )
