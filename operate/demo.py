@@ -37,7 +37,7 @@ from spool.importing import Import
 DAYS = 30
 _BATCH = 500  # events between two writes
 # For how long figures are computed before the link is shown: the newest days. The worker goes on.
-_FIRST_SECONDS = 5
+_FIRST_SECONDS = 2
 _EMAIL = "demo@demo.example"
 
 
