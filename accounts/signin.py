@@ -14,11 +14,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
+from accounts.audit import Audit
 from accounts.people import SESSION_LIFE, People, Session
 from config.settings import Settings
 
 
-def init(app: Flask, people: People, settings: Settings) -> CSRFProtect:
+def init(app: Flask, people: People, audit: Audit, settings: Settings) -> CSRFProtect:
     """Registers the pages, the session and the protection against forged requests (CSRF).
 
     Every POST needs a token, but those of blueprints handed to `exempt` of what is returned: the
@@ -44,7 +45,7 @@ def init(app: Flask, people: People, settings: Settings) -> CSRFProtect:
     manager.unauthorized_handler(lambda: redirect(url_for("signin.explain")))
     csrf = CSRFProtect(app)
     app.register_error_handler(CSRFError, _forged)
-    app.register_blueprint(_blueprint(people))
+    app.register_blueprint(_blueprint(people, audit))
     return csrf
 
 
@@ -59,7 +60,7 @@ def uncached(response: Response) -> Response:
     return response
 
 
-def _blueprint(people: People) -> Blueprint:
+def _blueprint(people: People, audit: Audit) -> Blueprint:
     blueprint = Blueprint("signin", __name__, template_folder="templates")
     blueprint.after_request(uncached)
 
@@ -78,6 +79,7 @@ def _blueprint(people: People) -> Blueprint:
         found = people.sign_in(token)
         if found is None:
             return render_template("accounts/void.html"), 410
+        audit.record(found.person.email, "sign-in")
         session.clear()  # nothing from before signing in goes on (session fixation)
         session.permanent = True
         login_user(found)
@@ -89,7 +91,9 @@ def _blueprint(people: People) -> Blueprint:
     def leave() -> ResponseReturnValue:
         if current_user.is_authenticated:
             # Flask-Login hands out a proxy.
-            people.sign_out(cast(Session, current_user._get_current_object()))
+            leaving = cast(Session, current_user._get_current_object())
+            people.sign_out(leaving)
+            audit.record(leaving.person.email, "sign-out")
         logout_user()
         session.clear()
         flash("You are signed out.")

@@ -287,6 +287,19 @@ tokens = Table(
     sqlite_autoincrement=True,  # a revoked token's number is never given to another
 )
 
+# Who did what with the service (`accounts.audit`). Of `detail` every value is plain.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True), nullable=False, index=True),
+    Column("actor", String(254), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("code", String(64), nullable=False),
+)
+
 
 # Any number that nothing else on the server locks: "discreet" on a telephone's keys.
 _MIGRATING = 34727338

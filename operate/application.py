@@ -21,6 +21,8 @@ from config.settings import Settings, SettingsError, load
 from control.definitions import Definitions
 from control.first_events import FirstEvents
 from operate import (
+    audit_commands,
+    audited,
     commands,
     definition_commands,
     demo,
@@ -62,7 +64,7 @@ def assemble(services: Services) -> Flask:
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
     app.wsgi_app = services.metrics.timed(app.wsgi_app)  # type: ignore[method-assign]
     people = People(services.control)
-    csrf = signin.init(app, people, settings)
+    csrf = signin.init(app, people, services.audit, settings)
     csrf.exempt(collecting)
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
@@ -79,7 +81,7 @@ def assemble(services: Services) -> Flask:
     csrf.exempt(stats)
     app.register_blueprint(stats)
     own = accounts.commands.group(lambda: people, settings.origin)
-    groups = (*commands.GROUPS, *definition_commands.GROUPS)
+    groups = (*commands.GROUPS, *definition_commands.GROUPS, audit_commands.audit)
     for command in (own, *groups, import_log.command, demo.command):
-        app.cli.add_command(command)
+        app.cli.add_command(audited.recorded(command, lambda: services.audit))
     return app

@@ -17,6 +17,7 @@ import click
 from sqlalchemy import select
 from tqdm import tqdm
 
+from accounts.audit import COMMAND_LINE
 from accounts.people import People
 from anonymize.event import Accepted
 from anonymize.keys import EphemeralKeys, Keys
@@ -160,6 +161,7 @@ def _make(services: Services, sites: dict[str, Site]) -> None:
 
 def _show(services: Services) -> None:
     """The last line that is printed: a link that signs in once."""
+    services.audit.record(COMMAND_LINE, "user invite", f"person {_EMAIL}", role="admin")
     invited = People(services.control).invite(_EMAIL, "admin", "looking around the demo")
     click.echo(
         f"Sign in once, within 24 hours, at\n{services.settings.origin}/sign-in/{invited.token}"

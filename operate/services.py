@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import structlog
 from sqlalchemy import Engine
 
+from accounts.audit import Audit
 from anonymize.agent import Agents
 from anonymize.geo import Geo, open_geo
 from anonymize.keys import KeyStore
@@ -63,6 +64,11 @@ class Services:
     @property
     def public_host(self) -> str:
         return urlsplit(self.settings.public_url).netloc
+
+    @property
+    def audit(self) -> Audit:
+        key = self.keys.lasting("audit", "")
+        return Audit(self.control, key, self.settings.home / "audit.head", now)
 
     def releases(self) -> ReleaseJob:
         key = self.keys.lasting("threshold", "")

@@ -182,6 +182,8 @@ def _destroy_keys(services: Services, store: Store) -> None:
 
 
 def _expire(services: Services, store: Store) -> None:
+    if count := services.audit.expire():
+        log.info("audit log expired", count=count)
     if count := expire(store, now().date()):
         log.info("rows expired", rows=count)
 

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from accounts import signin
+from accounts.audit import Audit
 from accounts.people import People, digest
 from config.settings import load
 from control.database import open_control
@@ -35,9 +36,9 @@ def make(tmp_path: Path, people: People, public_url: str = "") -> Flask:
     """An app of nothing but signing in, and one page behind it."""
     (tmp_path / "layout.html").write_text(LAYOUT)
     app = Flask("test", static_folder=None, template_folder=str(tmp_path))
-    signin.init(
-        app, people, load({"DISCREET_HOME": str(tmp_path), "DISCREET_PUBLIC_URL": public_url})
-    )
+    settings = load({"DISCREET_HOME": str(tmp_path), "DISCREET_PUBLIC_URL": public_url})
+    audit = Audit(people._engine, bytes(32), tmp_path / "audit.head")
+    signin.init(app, people, audit, settings)
     app.add_url_rule("/", view_func=lambda: signin.require() or "inside")
     return app
 

@@ -20,6 +20,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert
 
 from accounts import signin
+from accounts.audit import Audit
 from accounts.people import People
 from config.settings import Settings, load
 from control.database import open_control, released_days
@@ -117,7 +118,8 @@ def build(settings: Settings, control: Engine, people: People) -> Flask:
     app = Flask("world", static_folder=None)
     # The test client's forms carry no token; tests of the token switch the check on.
     app.config["WTF_CSRF_ENABLED"] = False
-    signin.init(app, people, settings)
+    audit = Audit(control, bytes(32), settings.home / "audit.head", now=lambda: NOW)
+    signin.init(app, people, audit, settings)
     reading = Reading(Store(settings), control)
     first = FirstEvents(control, lambda: NOW)
     pages.init(app, reading, Sites(control, ttl=0), first, settings, now=lambda: NOW)
