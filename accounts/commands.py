@@ -36,6 +36,19 @@ def group(people: Callable[[], People], origin: str) -> click.Group:
         else:
             click.echo(f"{made.person.email} may sign in once, within 24 hours, at\n{link}")
 
+    @user.command()
+    @click.argument("email")
+    def reset(email: str) -> None:
+        """Takes a lost password and second factor from EMAIL, ends their sessions, and prints a
+        one-time link with which they choose new ones.
+        """
+        try:
+            made = people().reset(email)
+        except PersonError as error:
+            raise click.ClickException(str(error)) from None
+        link = f"{origin}/sign-in/{made.token}"
+        click.echo(f"{made.person.email} may sign in once, within 24 hours, at\n{link}")
+
     @user.command("list")
     @click.option("--json", "as_json", is_flag=True, help="Facts as JSON.")
     def show(as_json: bool) -> None:

@@ -1,9 +1,4 @@
-"""People who may sign in: invited for a purpose, for a time, by a link that works once.
-
-Whoever consumes a link gets a session that is bound to it: the session names the link's digest,
-and every request looks it up. So signing out, disabling a person or the end of their time ends
-the session itself, not just one browser's copy of its cookie.
-"""
+"""People who may sign in: invited for a purpose, for a time, by a link that works once."""
 
 from __future__ import annotations
 
@@ -12,17 +7,15 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Select, delete, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 
-from control.database import people, sign_in_links
+from control.database import people, recovery_codes, sessions, sign_in_links
 
 ROLES = ("viewer", "analyst", "admin", "privacy-officer")
 LINK_LIFE = timedelta(hours=24)
-# A link comes from an operator, by hand; a shorter session would teach people to ask for standing
-# links. Disabling a person ends it at once.
-SESSION_LIFE = timedelta(days=30)
 
 
 class PersonError(ValueError):
@@ -31,7 +24,10 @@ class PersonError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who may sign in. `until` is the last day (UTC) on which they may."""
+    """Somebody who may sign in. `until` is the last day (UTC) on which they may.
+
+    `password` and `factor` say whether they have chosen a password, and set up a second factor.
+    """
 
     id: int
     email: str
@@ -39,6 +35,8 @@ class Person:
     purpose: str
     until: date | None
     disabled: bool
+    password: bool = False
+    factor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +50,6 @@ class Invitation:
     def __repr__(self) -> str:
         """Without the token: it opens a session."""
         return f"<Invitation of person {self.person.id}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A signed-in person, as Flask-Login wants one. `digest` is that of the consumed link."""
-
-    digest: str
-    person: Person
-    is_authenticated = True
-    is_active = True
-    is_anonymous = False
-
-    def get_id(self) -> str:
-        return self.digest
 
 
 class People:
@@ -95,7 +79,7 @@ class People:
             )
             if not found.rowcount:
                 connection.execute(insert(people).values(email=email, created_at=now, **values))
-            person = _person(
+            person = person_of(
                 connection.execute(select(people).where(people.c.email == email)).one()
             )
             _void(connection, person, now)
@@ -110,7 +94,7 @@ class People:
         """Everybody, by e-mail address."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(people).order_by(people.c.email))
-            return tuple(_person(row) for row in rows)
+            return tuple(person_of(row) for row in rows)
 
     def disable(self, email: str) -> Person:
         """Shuts a person out, of open sessions too. Raises `PersonError` if there is no such."""
@@ -120,60 +104,66 @@ class People:
             row = connection.execute(select(people).where(people.c.email == email)).one_or_none()
             if row is None:
                 raise PersonError(f"email: nobody was invited as {email}")
-            person = _person(row)
-            connection.execute(delete(sign_in_links).where(sign_in_links.c.person == person.id))
+            person = person_of(row)
+            for table in (sign_in_links, sessions):
+                connection.execute(delete(table).where(table.c.person == person.id))
         return person
 
-    def awaits(self, token: str) -> bool:
-        """True while the link can be used; using it is `sign_in`."""
+    def reset(self, email: str) -> Invitation:
+        """Takes password, second factor and sessions from a person who lost them, and makes a
+        one-time link. Raises `PersonError` if there is no such, or they are shut out.
+        """
+        person = self.by_email(email)
+        if person is None:
+            raise PersonError(f"email: nobody may sign in as {email}")
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(people)
+                .where(people.c.id == person.id)
+                .values(password=None, seed=None, seed_step=None)
+            )
+            for table in (sessions, recovery_codes):
+                connection.execute(delete(table).where(table.c.person == person.id))
+        return self.invite(person.email, person.role, person.purpose, person.until)
+
+    def by_email(self, email: str) -> Person | None:
+        """Who has this address, while they may sign in."""
+        wanted = select(people).where(people.c.email == email.strip().lower())
+        with self._engine.connect() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return person_of(row) if row is not None and allowed(row, self._now()) else None
+
+    def by_id(self, number: int) -> Person | None:
+        """Who has this number, while they may sign in."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(people).where(people.c.id == number)).one_or_none()
+        return person_of(row) if row is not None and allowed(row, self._now()) else None
+
+    def awaits(self, token: str) -> Person | None:
+        """Whom a link is for, while it can be used; using it is `consume`."""
         with self._engine.connect() as connection:
             row = connection.execute(_link(digest(token))).one_or_none()
         now = self._now()
-        return row is not None and row.used_at is None and _fresh(row, now) and _allowed(row, now)
+        if row is None or aware(row.expires_at) <= now or not allowed(row, now):
+            return None
+        return person_of(row)
 
-    def sign_in(self, token: str) -> Session | None:
-        """Consumes the link. None where it is unknown, used, expired, or its person shut out.
-
-        The update names what it expects to find, so that of two requests at once one gets in.
+    def consume(self, token: str) -> Person | None:
+        """Whom a link is for, once. None where it is unknown, used, expired, or its person shut
+        out. Of two requests at once one gets in.
         """
-        now = self._now()
         key = digest(token)
         with self._engine.begin() as connection:
-            consumed = connection.execute(
-                update(sign_in_links)
-                .where(
-                    sign_in_links.c.digest == key,
-                    sign_in_links.c.used_at.is_(None),
-                    sign_in_links.c.expires_at > now,
-                )
-                .values(used_at=now)
-            )
-            if consumed.rowcount != 1:
-                return None
-            row = connection.execute(_link(key)).one()
-        return Session(key, _person(row)) if _allowed(row, now) else None
-
-    def session(self, key: str) -> Session | None:
-        """The session of a consumed link, while it lasts and its person may sign in."""
-        with self._engine.connect() as connection:
             row = connection.execute(_link(key)).one_or_none()
+            used = connection.execute(delete(sign_in_links).where(sign_in_links.c.digest == key))
         now = self._now()
-        if row is None or row.used_at is None or not _allowed(row, now):
+        if row is None or not used.rowcount or aware(row.expires_at) <= now:
             return None
-        if now - _aware(row.used_at) >= SESSION_LIFE:
-            return None
-        return Session(key, _person(row))
-
-    def sign_out(self, session: Session) -> None:
-        """Ends the session wherever its cookie is."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                delete(sign_in_links).where(sign_in_links.c.digest == session.digest)
-            )
+        return person_of(row) if allowed(row, now) else None
 
 
 def digest(token: str) -> str:
-    """SHA-256 of a link's token, as hexadecimal text: all that is kept of it."""
+    """SHA-256 of a random token, as hexadecimal text: all that is kept of it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -189,40 +179,32 @@ def _check(email: str, role: str, purpose: str, until: date | None, today: date)
         raise PersonError(f"until: {until} is over")
 
 
-def _link(key: str):  # type: ignore[no-untyped-def]  # SQLAlchemy's type spells out every column
+def _link(key: str) -> Select[Any]:
     return (
-        select(people, sign_in_links.c.expires_at, sign_in_links.c.used_at)
+        select(people, sign_in_links.c.expires_at)
         .join(sign_in_links, sign_in_links.c.person == people.c.id)
         .where(sign_in_links.c.digest == key)
     )
 
 
 def _void(connection: Connection, person: Person, now: datetime) -> None:
-    """Removes the person's links that were never used, and everybody's that are long over."""
-    connection.execute(
-        delete(sign_in_links).where(
-            sign_in_links.c.person == person.id, sign_in_links.c.used_at.is_(None)
-        )
-    )
-    connection.execute(
-        delete(sign_in_links).where(sign_in_links.c.expires_at < now - LINK_LIFE - SESSION_LIFE)
-    )
+    """Removes the person's links, and everybody's that are over."""
+    over = (sign_in_links.c.person == person.id) | (sign_in_links.c.expires_at <= now)
+    connection.execute(delete(sign_in_links).where(over))
 
 
-def _fresh(row: SqlRow[tuple[object, ...]], now: datetime) -> bool:
-    return _aware(row.expires_at) > now
-
-
-def _allowed(row: SqlRow[tuple[object, ...]], now: datetime) -> bool:
+def allowed(row: SqlRow[Any], now: datetime) -> bool:
+    """Whether the person of a row may sign in."""
     return not row.disabled and (row.until is None or now.date() <= row.until)
 
 
-def _aware(time: datetime) -> datetime:
+def aware(time: datetime) -> datetime:
     """SQLite keeps no time zone; what was stored is UTC."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _person(row: SqlRow[tuple[object, ...]]) -> Person:
+def person_of(row: SqlRow[Any]) -> Person:
+    """The person of a row of their table."""
     return Person(
         id=row.id,
         email=row.email,
@@ -230,4 +212,6 @@ def _person(row: SqlRow[tuple[object, ...]]) -> Person:
         purpose=row.purpose,
         until=row.until,
         disabled=row.disabled,
+        password=row.password is not None,
+        factor=row.seed is not None,
     )

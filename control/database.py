@@ -20,6 +20,7 @@ from sqlalchemy import (
     Engine,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -261,6 +262,38 @@ people = Table(
     Column("until", Date),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("disabled", Boolean, nullable=False, default=False),
+    Column("password", String(200)),  # Argon2id, with its parameters; null: none was chosen
+    # Of the second factor: the seed, sealed by the secret key, and the last step that was used.
+    Column("seed", LargeBinary),
+    Column("seed_step", BigInteger),
+)
+
+# Each opens the second factor's door once. Of its 80 random bits only the SHA-256 is kept.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("person", Integer, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+)
+
+# Of the 128 random bits in the browser's cookie only the SHA-256 is kept.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("person", Integer, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("browser", String(64), nullable=False),  # as "Firefox on Linux"
+    Column("began_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True), nullable=False),
+)
+
+# Failed tries to sign in, by a keyed code of the account or of the network they came from.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", DateTime(timezone=True), nullable=False),
 )
 
 # A one-time link holds 128 random bits; only their SHA-256 is kept.

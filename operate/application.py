@@ -14,8 +14,7 @@ import accounts.commands
 import dashboards.pages
 import dashboards.stats
 import ingest.views
-from accounts import signin
-from accounts.people import People
+from accounts import account, signin
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
 from control.definitions import Definitions
@@ -63,8 +62,9 @@ def assemble(services: Services) -> Flask:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
     app.wsgi_app = services.metrics.timed(app.wsgi_app)  # type: ignore[method-assign]
-    people = People(services.control)
-    csrf = signin.init(app, people, services.audit, settings)
+    door = signin.Door.of(services.control, services.audit, settings.secret_key(), now)
+    csrf = signin.init(app, door, settings)
+    app.register_blueprint(account.blueprint(door))
     csrf.exempt(collecting)
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
@@ -80,7 +80,7 @@ def assemble(services: Services) -> Flask:
     )
     csrf.exempt(stats)
     app.register_blueprint(stats)
-    own = accounts.commands.group(lambda: people, settings.origin)
+    own = accounts.commands.group(lambda: door.people, settings.origin)
     groups = (*commands.GROUPS, *definition_commands.GROUPS, audit_commands.audit)
     for command in (own, *groups, import_log.command, demo.command):
         app.cli.add_command(audited.recorded(command, lambda: services.audit))

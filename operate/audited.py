@@ -42,6 +42,7 @@ RULES: Mapping[str, Acts | None] = {
     "site remove": _SITE,
     "user invite": _PERSON,
     "user list": READS,
+    "user reset": _PERSON,
     "user disable": _PERSON,
     "token add": _SITE,
     "token list": READS,

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from accounts.commands import group
+from accounts.passwords import Passwords
 from accounts.people import People
+from accounts.sessions import Sessions
 from control.database import open_control
 
 INVITE = ("invite", "ada@example.com", "--role", "viewer", "--purpose", "reads the figures")
@@ -32,7 +34,7 @@ def test_invite_prints_a_link_that_works(people: People) -> None:
     assert result.exit_code == 0, result.output
     link = result.output.split()[-1]
     assert link.startswith("https://stats.example.com/sign-in/")
-    assert people.sign_in(link.rpartition("/")[2]) is not None
+    assert people.consume(link.rpartition("/")[2]) is not None
 
 
 def test_invite_tells_its_facts_as_json(people: People) -> None:
@@ -48,6 +50,22 @@ def test_a_bad_value_is_an_error_without_a_traceback(people: People) -> None:
     assert result.output.startswith("Error: email:")
 
 
+def test_reset_takes_everything_that_signs_in_and_makes_a_link(people: People) -> None:
+    run(people, *INVITE)
+    passwords = Passwords(people._engine)
+    person = people.by_email("ada@example.com")
+    assert person is not None
+    passwords.choose(person, "herring dances on the tin roof")
+    token = Sessions(people._engine).begin(person, "Firefox on Linux")
+    result = run(people, "reset", "ada@example.com")
+    assert result.exit_code == 0, result.output
+    assert not passwords.fits(person, "herring dances on the tin roof")
+    assert Sessions(people._engine).of(token) is None
+    again = people.consume(result.output.split()[-1].rpartition("/")[2])
+    assert again == person
+    assert run(people, "reset", "bob@example.com").exit_code == 1
+
+
 def test_list_names_everybody(people: People) -> None:
     assert "Nobody yet" in run(people, "list").output
     run(people, *INVITE)
@@ -58,6 +76,6 @@ def test_list_names_everybody(people: People) -> None:
 def test_disable_shuts_out(people: People) -> None:
     link = json.loads(run(people, *INVITE, "--json").output)["link"]
     assert run(people, "disable", "ada@example.com").exit_code == 0
-    assert people.sign_in(link.rpartition("/")[2]) is None
+    assert people.consume(link.rpartition("/")[2]) is None
     assert "disabled" in run(people, "list").output
     assert run(people, "disable", "bob@example.com").exit_code == 1

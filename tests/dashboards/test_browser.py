@@ -72,16 +72,17 @@ def test_the_keyboard_leads_through_the_page_in_reading_order(context: BrowserCo
     page = context.new_page()
     page.goto(SHOP)
     order = []
-    for _ in range(13):
+    for _ in range(14):
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.innerText.trim()"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert order[:5] == ["Skip to content", "Discreet", "Sign out", "All sites", "Set up"]
-    assert "Last 28 days" in order[5]
-    assert [text.split("\n")[0] for text in order[6:12]] == [
+    assert order[:3] == ["Skip to content", "Discreet", "eve@example.com"]
+    assert order[3:6] == ["Sign out", "All sites", "Set up"]
+    assert "Last 28 days" in order[6]
+    assert [text.split("\n")[0] for text in order[7:13]] == [
         "Visitors", "Visits", "Page views", "Views per visit", "Bounce rate", "Visit duration",
     ]  # fmt: skip
-    assert order[12] == "The figures behind the chart"
+    assert order[13] == "The figures behind the chart"
 
 
 def test_the_skip_link_skips_to_the_content(context: BrowserContext) -> None:

@@ -253,11 +253,11 @@ def test_the_keyboard_reaches_the_ways_the_code_and_the_button_that_copies_it(
     page.goto(address(site))
     ways = [*install.variants().values()]
     order = []
-    for _ in range(6 + len(ways)):
+    for _ in range(7 + len(ways)):
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.innerText.trim().split('\\n')[0]"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert order[3:-2] == [site.domain, *ways]
+    assert order[4:-2] == [site.domain, *ways]
     assert order[-2].startswith("<script")
     assert order[-1].startswith("Copy")
     page.keyboard.press("Enter")

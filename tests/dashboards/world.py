@@ -19,7 +19,7 @@ from flask import Flask, abort
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert
 
-from accounts import signin
+from accounts import account, signin
 from accounts.audit import Audit
 from accounts.people import People
 from config.settings import Settings, load
@@ -119,7 +119,9 @@ def build(settings: Settings, control: Engine, people: People) -> Flask:
     # The test client's forms carry no token; tests of the token switch the check on.
     app.config["WTF_CSRF_ENABLED"] = False
     audit = Audit(control, bytes(32), settings.home / "audit.head", now=lambda: NOW)
-    signin.init(app, people, audit, settings)
+    door = signin.Door.of(control, audit, bytes(32), now=lambda: NOW)
+    signin.init(app, door, settings)
+    app.register_blueprint(account.blueprint(door))
     reading = Reading(Store(settings), control)
     first = FirstEvents(control, lambda: NOW)
     pages.init(app, reading, Sites(control, ttl=0), first, settings, now=lambda: NOW)
