@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from dashboards.assets import FOLDER
-from tests.beacon.world import Site
+from tests.beacon.world import Site, arrived
 from tests.service import ROOT
 
 AXE = ROOT / "clients/node_modules/axe-core/axe.min.js"
@@ -115,7 +115,7 @@ def test_the_keyboard_alone_can_choose_each_purpose(
     asked.keyboard.press("Enter")
     assert asked.get_by_role("dialog").count() == 0
     asked.wait_for_function("localStorage.discreet")
-    asked.wait_for_timeout(50)
+    arrived(asked, told)
     assert told[0]["categoryPreferences"] == NOTHING | {"product": True}
 
 
@@ -134,7 +134,7 @@ def test_a_choice_is_told_with_the_version_of_what_was_shown(
 ) -> None:
     show(site, tab, language)
     tab.get_by_role("button", name=TEXTS[language]["accept"]).click()
-    tab.wait_for_function("JSON.parse(localStorage.discreet).receipt")
+    arrived(tab, told)
     said = told[0]
     assert said["categoryPreferences"] == dict.fromkeys(NOTHING, True)
     assert said["noticeVersion"] == BANNER["version"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.beacon.world import Site
+from tests.beacon.world import Site, arrived
 
 GRANT = "void discreet.consent({analytics: true, product: false})"
 REFUSE = "void discreet.consent({analytics: false, product: false})"
@@ -277,7 +277,7 @@ def test_the_choice_is_read_from_what_the_page_has(
     site.html = f"<script>{page}</script>"
     tab.goto(f"{site.origin}/adapted")
     tab.wait_for_function("localStorage.discreet")
-    tab.wait_for_timeout(50)
+    arrived(tab, told)
     assert told[0]["categoryPreferences"] == expected
     assert told[0]["method"] == adapter
     assert ("id" in kept(tab)) is any(expected.get(name) for name in ("analytics", "audience"))

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from playwright.sync_api import Page
 
 from tests.service import ROOT, Service, eventually
 
@@ -122,6 +123,14 @@ class Site:
                 """Says nothing."""
 
         return Handler
+
+
+def arrived(tab: Page, told: list[Any]) -> None:
+    """Waits until something was told: Playwright only hears of it while it waits itself."""
+    for _ in range(200):
+        if told:
+            return
+        tab.wait_for_timeout(50)
 
 
 @contextmanager
