@@ -11,7 +11,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from tests.attackers import active, hidden, informed, passive
+from tests.attackers import active, hidden, informed, passive, three
 from tests.attackers.release import View, publisher
 from tests.attackers.town import ALONE, Town, week
 
@@ -49,6 +49,19 @@ def passive_claims(publisher, day):
     return found, view
 
 
+def three_together(publisher, day, triples=three.TRIPLES, most=30):
+    """Variant to the widths of hidden cells of at most `most` cells of each three crosses."""
+    k, rows = publisher.site.k, list(day.rows(publisher.site.id))
+    seen = {
+        "unrounded": publisher.release(day.day, rows),
+        "floor": floored(publisher.release(day.day, rows, disclose=False), k),
+    }
+    return {
+        variant: [w for names in triples for w in three.widths(view, day.truth, k, names, most)]
+        for variant, view in seen.items()
+    }
+
+
 def looks(publisher, day, final):
     """The open day, again after five minutes, the day with one person erased, the final day."""
     erased = {number: visit for number, visit in day.visits.items() if number != min(day.visits)}
@@ -83,13 +96,15 @@ def table(title: str, head: Iterable, rows: Iterable[Iterable]) -> None:
 
 
 def report(sizes, hidden_sizes, home):
-    learned, people, weeks = [], [], {}
+    learned, people, together, weeks = [], [], [], {}
     for visitors in sizes:
         day = Town(visitors).day(MONDAY)
         with publisher(home / f"{visitors}", K) as published:
             found, view = passive_claims(published, day)
             found |= looks(published, day, view)
             days = weeks[K, visitors] = whole_week(published, visitors)
+            if visitors <= 2000:
+                together += _together(visitors, three_together(published, day))
         found["weeks", "unrounded"] = passive.weeks(days, K)
         found["weeks", "off"] = passive.weeks(days, K, disclose=False)
         learned += [
@@ -101,6 +116,11 @@ def report(sizes, hidden_sizes, home):
         f"Sees everything published (k = {K}): right of claims made, certain; guessed",
         ("visitors", "attack", "as published", "rounding undone", "a floor alone", "all shown"),
         learned,
+    )
+    table(
+        f"Solves three crosses together (k = {K}): hidden cells left less than k wide",
+        ("visitors", "what is shown", "cells tried", "narrower than k", "narrowest"),
+        together,
     )
     table(
         "Also posts visitors and asks whether somebody else is in a cell",
@@ -115,6 +135,7 @@ def report(sizes, hidden_sizes, home):
     table("Share of the traffic that is hidden", HIDDEN, _hidden(hidden_sizes, home, weeks))
 
 
+VARIANT_NAMES = {"unrounded": "as published, rounding undone", "floor": "a floor alone"}
 HIDDEN = ("k", "visitors", "one dimension, by day", "by week", "crosses")
 
 
@@ -124,6 +145,12 @@ def _claims(claims):
     certain = f"{claims.certain_right:,}/{claims.certain:,}"
     guessed = f"; {claims.guessed_right:,}/{claims.guessed:,}" if claims.guessed else ""
     return f"{certain}{guessed}"
+
+
+def _together(visitors, widths):
+    for shown, found in widths.items():
+        least = f"{min(found):.0f}" if found else "–"
+        yield visitors, VARIANT_NAMES[shown], len(found), sum(w < K for w in found), least
 
 
 def _people(visitors, day, view):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.attackers import active, informed, passive
-from tests.attackers.__main__ import MONDAY, K, looks, passive_claims
+from tests.attackers import active, informed, passive, three
+from tests.attackers.__main__ import MONDAY, K, looks, passive_claims, three_together
 from tests.attackers.release import publisher
 from tests.attackers.town import Town
 
@@ -41,6 +41,14 @@ def test_the_same_attackers_succeed_without_disclosure_control(attacked):
 def test_the_same_attackers_succeed_against_a_floor_alone(attacked):
     """What a minimum for each cell hides, its margins give away: so there are rules besides it."""
     assert attacked[0]["subtract", "floor"].certain_right > 0
+
+
+def test_three_crosses_solved_together_leave_each_hidden_cell_wide(tmp_path):
+    """And a floor alone does not, so the attack is known to work."""
+    with publisher(tmp_path, K) as published:
+        widths = three_together(published, Town(200).day(MONDAY), three.TRIPLES[:3], most=8)
+    assert min(widths["unrounded"]) >= K
+    assert min(widths["floor"]) < K
 
 
 def test_one_who_plants_visitors_learns_whether_a_cell_has_somebody():
