@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-dep
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/.installed dashboards/static/manifest.json  ## virtual environment, requirements, front end, geography
+setup: .venv/.installed dashboards/static/manifest.json translations/.compiled  ## virtual environment, requirements, front end, geography
 
 .venv/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Discreet needs Python 3.11 or newer")'
@@ -32,6 +32,10 @@ clients/node_modules/.installed: clients/package-lock.json .venv/.installed
 dashboards/static/manifest.json: clients/node_modules/.installed clients/build.mjs $(shell find clients/pages clients/beacon -type f 2>/dev/null)
 	@echo "Building the front end …"
 	@clients/npm.sh run --silent build
+
+translations/.compiled: $(wildcard translations/*/LC_MESSAGES/*.po) .venv/.installed
+	@$(BIN)/pybabel --quiet compile -d translations
+	@touch $@
 
 demo: setup  ## the service with a demo site, and a sign-in link
 	@$(FLASK) demo

@@ -399,7 +399,16 @@ def _pictured(endpoint: Endpoint) -> Endpoint:
 
 def _says_no(environ: WSGIEnvironment) -> bool:
     """Whether the browser's own signal refuses for its person."""
-    return any(says_one(environ.get(name, "")) for name in ("HTTP_SEC_GPC", "HTTP_DNT"))
+    signals = ("HTTP_SEC_GPC", "HTTP_DNT")
+    return _opted_out(environ) or any(says_one(environ.get(name, "")) for name in signals)
+
+
+def _opted_out(environ: WSGIEnvironment) -> bool:
+    """Whether the person objected on our own page, and their browser sends that along."""
+    cookies = environ.get("HTTP_COOKIE", "")
+    return "discreet_optout=1" in cookies and any(
+        cookie.strip() == "discreet_optout=1" for cookie in cookies.split(";")
+    )
 
 
 def _without_www(name: str) -> str:
@@ -425,7 +434,7 @@ def _raw_request(environ: WSGIEnvironment, now: datetime, *, keyed: bool) -> Raw
         address=environ.get("REMOTE_ADDR"),
         user_agent=user_agent,
         gpc=environ.get("HTTP_SEC_GPC", ""),
-        dnt=environ.get("HTTP_DNT", ""),
+        dnt="1" if _opted_out(environ) else environ.get("HTTP_DNT", ""),
         purpose=",".join(environ[name] for name in _PURPOSE if name in environ),
         brands=environ.get("HTTP_SEC_CH_UA", ""),
         # Every browser's user agent starts so; with a write key, another one is an SDK's.

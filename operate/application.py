@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 from flask import Flask
+from flask_babel import Babel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import accounts.commands
@@ -32,6 +33,7 @@ from operate import (
     openapi,
 )
 from operate.services import Services, build, now
+from subjects import languages, opt_out
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -66,6 +68,10 @@ def assemble(services: Services) -> Flask:
     csrf = signin.init(app, door, settings)
     app.register_blueprint(account.blueprint(door))
     csrf.exempt(collecting)
+    Babel(app, locale_selector=languages.wanted)
+    objecting = opt_out.blueprint(secure=settings.public_url.startswith("https://"))
+    csrf.exempt(objecting)
+    app.register_blueprint(objecting)
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
     app.register_blueprint(openapi.blueprint())

@@ -23,7 +23,7 @@ from operate.operations import EVENT, JSON, OPERATIONS, Answer, Operation
 from releases.tables import DIMENSIONS
 
 # Blueprints of pages that people read in a browser.
-PAGES = frozenset({"pages", "account", "signin"})
+PAGES = frozenset({"account", "opt_out", "pages", "signin"})
 # What is built with the front end, and the beacon: files, whatever asks.
 ASSETS = "assets"
 
@@ -161,7 +161,8 @@ def _operations(app: Flask, rule: Rule) -> Iterator[tuple[str, Operation]]:
 def _page(app: Flask, rule: Rule, method: str) -> Operation:
     said = (app.view_functions[rule.endpoint].__doc__ or "").partition("\n")[0].strip(' ."')
     summary = said or f"The page {rule.endpoint.partition('.')[2]}"
-    signed_in = () if rule.endpoint.startswith("signin.") else ("session",)
+    open_to_all = rule.endpoint.startswith(("signin.", "opt_out."))
+    signed_in = () if open_to_all else ("session",)
     away = Answer("To another page: the next, or where to sign in.", headers=("Location",))
     if method == "POST":
         form = dict[str, str]
