@@ -29,7 +29,7 @@ clients/node_modules/.installed: clients/package-lock.json .venv/.installed
 	@clients/npm.sh ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-dashboards/static/manifest.json: clients/node_modules/.installed clients/build.mjs $(shell find clients/pages clients/beacon -type f 2>/dev/null)
+dashboards/static/manifest.json: clients/node_modules/.installed clients/build.mjs $(shell find clients/pages clients/beacon -name dist -prune -o -type f -print 2>/dev/null)
 	@echo "Building the front end …"
 	@clients/npm.sh run --silent build
 

@@ -29,7 +29,7 @@ from control.database import released_days, sites
 from control.sites import Site
 from ingest.collector import Collector
 from operate.import_log import plain, publish, replay
-from operate.jobs import catch_up, release_due
+from operate.jobs import await_notice, catch_up, release_due
 from operate.services import Services, build, now
 from releases.reading import UNKNOWN, Figures
 from releases.tables import OTHER
@@ -148,6 +148,7 @@ def released(home: Path, log: Path, floors: tuple[int, ...]) -> dict[int, dict[d
     services, site = imported(home, log)
     found = {}
     with hosting(services.settings) as store:
+        await_notice(services)
         catch_up(services, store)
         for k in floors:
             with services.control.begin() as connection:

@@ -215,7 +215,7 @@ def define(made: World, site: Site, day: date, number: int, cells: list[Any]) ->
     with made.control.begin() as connection:
         connection.execute(
             insert(released_definitions).values(
-                definition=number, day=day, version=version, state="final", rows=1,
+                definition=number, day=day, version=version, state="final", digest=1,
                 computed_at=NOW.replace(tzinfo=None),
             )
         )  # fmt: skip
