@@ -288,7 +288,6 @@ class Loader:
         self._doubtful.add(segment.name)  # until the answer has come
         held = self._withheld() if segment.table == "events" else {}
         whole = _Part(segment, 0, segment.size, held)
-        self._count_left_out(whole)
         try:
             self._store_part(whole, doubtful)
         except StoreRefused as error:
@@ -302,6 +301,7 @@ class Loader:
                 reader.set_aside(segment, self._directory, error.code)
                 stored = False
         else:
+            self._count_left_out(whole)
             reader.remove(segment)
             stored = True
         self._doubtful.discard(segment.name)
@@ -338,6 +338,7 @@ class Loader:
             reader.set_aside(segment, self._directory, first.code)
         else:
             reader.set_aside_lines(segment, self._directory, first.code, bytes(refused))
+            self._count_left_out(every)
             reader.remove(segment)
 
     def _store_part(self, part: _Part, doubtful: bool) -> None:

@@ -139,7 +139,7 @@ class Ledger:
         """
         client = self._client(site, decision.anonymous_id)
         status = _status(decision)
-        receipt = self._receipt(site, decision.message_id)
+        receipt = self._receipt(site, decision)
         if (known := self._known(receipt)) is not None:
             return known
         purposes = {str(p): p in decision.granted for p in Purpose}
@@ -200,16 +200,23 @@ class Ledger:
         [pseudonym] = pseudonyms.on_record(self._keys.record(site), site, anonymous_id, None)
         return f"{pseudonym:032x}"
 
-    def _receipt(self, site: int, message_id: str) -> str:
-        """128 bits that nobody can guess: at random, or, to be the same for a retry, keyed."""
-        if not message_id:
+    def _receipt(self, site: int, decision: Decision) -> str:
+        """128 bits that nobody can guess: at random, or, to be the same for a retry, keyed.
+
+        Of whom and what was decided, too: the same message id with another decision, or from
+        somebody else, is no retry.
+        """
+        if not decision.message_id:
             return secrets.token_urlsafe(16)
-        mac = blake2b(
-            site.to_bytes(8, "big") + message_id.encode(),
-            key=self._keys.record(site),
-            person=b"receipt",
-            digest_size=16,
-        )
+        said = [
+            site,
+            decision.message_id,
+            decision.anonymous_id,
+            sorted(decision.granted),
+            decision.objection,
+        ]
+        key = self._keys.record(site)
+        mac = blake2b(msgspec.json.encode(said), key=key, person=b"receipt", digest_size=16)
         return base64.urlsafe_b64encode(mac.digest()).decode().rstrip("=")
 
     def _known(self, receipt: str) -> Receipt | None:
@@ -232,9 +239,9 @@ class Ledger:
         visitors = [pseudonyms.visitor_of_client(k, site, decision.anonymous_id) for k in keys]
         if refused:
             self._withheld.add(site, visitors, () if whole else refused, received)
-        kind = {Status.WITHDRAWN: Kind.WITHDRAWN, Status.OBJECTED: Kind.OBJECTED}.get(status)
-        if kind is None:
+        if not whole:
             return
+        kind = Kind.OBJECTED if status is Status.OBJECTED else Kind.WITHDRAWN
         known = pseudonyms.on_record(self._keys.record(site), site, decision.anonymous_id, None)
         for pseudonym in known:
             self._objections.record(site, pseudonym, kind, received)

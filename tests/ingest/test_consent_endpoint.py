@@ -4,7 +4,11 @@ import json
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ingest.consent import _Body, open_consent
+from ingest.wire import Malformed
 from tests.ingest.world import make
 
 ADA = "0b7c8c50-3df4-4c5f-9d22-94b5a0f9a8a1"
@@ -113,6 +117,29 @@ def test_what_is_wrong_is_named(client, world, body, status, reason, pointer):
 )
 def test_no_body_is_answered_with_a_fault_of_ours(client, body):
     assert 400 <= client.post("/v1/consent", data=body, mimetype="text/plain").status_code < 500
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(sorted(_Body.__struct_encode_fields__))
+
+
+@given(body=st.dictionaries(FIELDS, JSON, max_size=6))
+def test_whatever_is_stated_is_understood_or_refused_with_a_pointer(body):
+    pointer, told = "", None
+    try:
+        told = open_consent(json.dumps(body).encode())
+    except Malformed as refused:
+        pointer = refused.pointer
+    if told is None:
+        assert pointer == "" or pointer.startswith("/")
+    else:
+        assert told.anonymous_id == (body.get("anonymousId") or "")
 
 
 def test_the_clients_clock_is_corrected_and_never_ahead(client, world):

@@ -148,6 +148,20 @@ def test_a_repeated_message_gets_the_same_receipt_and_is_on_record_once(ledger, 
     assert len(kept(engine, consent_records)) == 2
 
 
+def test_a_message_id_that_was_used_already_swallows_no_other_decision(ledger, site, engine):
+    grant = ledger.record(site.id, decision(message_id="m-1"), START)
+    of_eve = ledger.record(site.id, decision(who=EVE, message_id="m-1"), START)
+    taken_back = ledger.record(site.id, decision(NONE, message_id="m-1"), START)
+    assert len({grant.text, of_eve.text, taken_back.text}) == 3
+    assert taken_back.status == Status.WITHDRAWN
+    assert [row.kind for row in kept(engine, objections)] == ["withdrawn"]
+
+
+def test_agreeing_to_other_purposes_than_measuring_takes_measuring_back(ledger, site, engine):
+    ledger.record(site.id, decision(frozenset({Purpose.PRODUCT})), START)
+    assert [row.kind for row in kept(engine, objections)] == ["withdrawn"]
+
+
 @pytest.mark.parametrize("guess", ["", "-", "x", "abcdef-", "abcdef-AAAAAAAAAAAAAAAAAAAAAA"])
 def test_nothing_but_the_whole_receipt_opens_it(ledger, site, guess):
     made = ledger.record(site.id, decision(), START)
