@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FLASK := $(BIN)/flask --app wsgi
+# More than cores: many tests wait for a browser or a service.
+WORKERS = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) * 3 // 2)")
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 help:  ## list the commands
@@ -44,7 +46,7 @@ run: setup  ## the service, empty
 	@$(FLASK) serve
 
 test: setup .venv/.installed-dev  ## every test
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 attack: setup .venv/.installed-dev  ## attackers on what is published, with a report; a quarter hour
 	@$(BIN)/python -m tests.attackers

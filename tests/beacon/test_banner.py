@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from dashboards.assets import FOLDER
-from tests.beacon.world import Site, arrived
+from tests.beacon.world import Site, arrived, until
 from tests.service import ROOT
 
 AXE = ROOT / "clients/node_modules/axe-core/axe.min.js"
@@ -114,7 +114,7 @@ def test_the_keyboard_alone_can_choose_each_purpose(
         asked.keyboard.press("Tab")
     asked.keyboard.press("Enter")
     assert asked.get_by_role("dialog").count() == 0
-    asked.wait_for_function("localStorage.discreet")
+    until(asked, "localStorage.discreet")
     arrived(asked, told)
     assert told[0]["categoryPreferences"] == NOTHING | {"product": True}
 
@@ -145,7 +145,7 @@ def test_after_a_refusal_nobody_is_asked_again_for_six_months(
     asked: Page, told: list[dict[str, Any]]
 ) -> None:
     asked.get_by_role("button", name=TEXTS["en"]["refuse"]).click()
-    asked.wait_for_function("localStorage.discreet")
+    until(asked, "localStorage.discreet")
     asked.reload()
     asked.get_by_role("button", name=TEXTS["en"]["reopen"]).wait_for()
     assert asked.get_by_role("dialog").count() == 0
@@ -155,7 +155,7 @@ def test_after_a_refusal_nobody_is_asked_again_for_six_months(
 def test_the_choice_can_always_be_changed(asked: Page, told: list[dict[str, Any]]) -> None:
     words = TEXTS["en"]
     asked.get_by_role("button", name=words["accept"]).click()
-    asked.wait_for_function("JSON.parse(localStorage.discreet).receipt")
+    until(asked, "JSON.parse(localStorage.discreet).receipt")
     asked.get_by_role("button", name=words["reopen"]).click()
     assert asked.get_by_role("checkbox", checked=True).count() == 3
     assert asked.evaluate("document.querySelector('div[lang]').shadowRoot.activeElement.id") == (
@@ -164,7 +164,7 @@ def test_the_choice_can_always_be_changed(asked: Page, told: list[dict[str, Any]
     asked.keyboard.press("Escape")
     asked.evaluate("discreet.banner()")
     asked.get_by_role("button", name=words["refuse"]).click()
-    asked.wait_for_function("!JSON.parse(localStorage.discreet).id")
+    until(asked, "!JSON.parse(localStorage.discreet).id")
 
 
 def test_nobody_is_asked_who_objects(site: Site, tab: Page) -> None:

@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import BrowserContext, Page
 
 from dashboards.assets import scripts
-from tests.beacon.world import OWN_PATH, Site
+from tests.beacon.world import OWN_PATH, Site, until
 
 GRANT = "void discreet.consent({analytics: true})"
 DENY_STORAGE = """Object.defineProperty(window, "localStorage", {
@@ -82,7 +82,7 @@ def test_engagement_and_scrolling_are_reported_when_a_page_is_left(site: Site, t
     tab.set_viewport_size({"width": 800, "height": 1000})
     tab.goto(f"{site.origin}/long")
     tab.mouse.wheel(0, 1000)
-    tab.wait_for_function("scrollY > 900")
+    until(tab, "scrollY > 900")
     tab.wait_for_timeout(1100)
     leave(tab)
     [(_, _), (name, spent, depth)] = [
@@ -255,7 +255,7 @@ def test_events_without_a_network_wait_for_the_next_page_of_those_who_agreed(
     site.attributes(data_consent="")
     tab.goto(f"{site.origin}/offline")
     tab.evaluate(GRANT)
-    tab.wait_for_function("JSON.parse(localStorage.discreet).id")
+    until(tab, "JSON.parse(localStorage.discreet).id")
     context.set_offline(True)
     tab.evaluate("discreet('Alone')")
     tab.wait_for_timeout(400)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.beacon.world import Site, arrived
+from tests.beacon.world import Site, arrived, until
 
 GRANT = "void discreet.consent({analytics: true, product: false})"
 REFUSE = "void discreet.consent({analytics: false, product: false})"
@@ -99,7 +99,7 @@ def test_a_grant_is_kept_told_and_stated_in_every_event(
     site.attributes(data_consent="")
     tab.goto(f"{site.origin}/granted")
     tab.evaluate(GRANT)
-    tab.wait_for_function("JSON.parse(localStorage.discreet).receipt")
+    until(tab, "JSON.parse(localStorage.discreet).receipt")
     tab.goto(f"{site.origin}/granted/next")
     columns = ("page", "basis", "toString(purposes)", "uniqExact(visitor) OVER ()")
     rows = site.rows("/granted", *columns, least=2)
@@ -117,7 +117,7 @@ def test_the_same_choice_again_is_no_new_one(
 ) -> None:
     tab.goto(f"{site.origin}/repeated")
     tab.evaluate(GRANT)
-    tab.wait_for_function("JSON.parse(localStorage.discreet).receipt")
+    until(tab, "JSON.parse(localStorage.discreet).receipt")
     before = kept(tab)
     tab.goto(f"{site.origin}/repeated")
     tab.evaluate(GRANT)
@@ -132,7 +132,7 @@ def test_an_identifier_is_never_prolonged_and_ends_with_what_it_was_kept_for(
     site.attributes(data_consent="")
     tab.goto(f"{site.origin}/old")
     tab.evaluate(GRANT)
-    tab.wait_for_function("JSON.parse(localStorage.discreet).receipt")
+    until(tab, "JSON.parse(localStorage.discreet).receipt")
     before = kept(tab)
     assert before["until"] - before["born"] == pytest.approx(365 * DAY, abs=5000)
     # Eleven months later the person agrees to more.
@@ -276,7 +276,7 @@ def test_the_choice_is_read_from_what_the_page_has(
     site.attributes(data_consent=adapter)
     site.html = f"<script>{page}</script>"
     tab.goto(f"{site.origin}/adapted")
-    tab.wait_for_function("localStorage.discreet")
+    until(tab, "localStorage.discreet")
     arrived(tab, told)
     assert told[0]["categoryPreferences"] == expected
     assert told[0]["method"] == adapter

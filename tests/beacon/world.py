@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from tests.service import ROOT, Service, eventually
 
@@ -147,3 +149,16 @@ def open_site(service: Service, key: str) -> Iterator[Site]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def until(tab: Page, expression: str, seconds: float = 30) -> None:
+    """Returns once an expression is true on the page. Playwright's own way to wait evaluates text
+    in the page, which its content-security policy forbids.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(Error):  # what it looks at may not be there yet
+            if tab.evaluate(expression):
+                return
+        assert time.monotonic() < deadline, f"not within {seconds} seconds: {expression}"
+        tab.wait_for_timeout(50)
