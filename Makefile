@@ -46,7 +46,7 @@ run: setup  ## the service, empty
 	@$(FLASK) serve
 
 test: setup .venv/.installed-dev  ## every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 attack: setup .venv/.installed-dev  ## attackers on what is published, with a report; a quarter hour
 	@$(BIN)/python -m tests.attackers

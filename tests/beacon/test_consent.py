@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.beacon.world import Site, arrived, until
+from tests.beacon.world import Site, arrived, at_once, until
 
 GRANT = "void discreet.consent({analytics: true, product: false})"
 REFUSE = "void discreet.consent({analytics: false, product: false})"
+RECEIPT = "JSON.parse(localStorage.discreet).receipt"
 DAY = 86_400_000  # milliseconds
 
 # Counts every use of what tells something of a device or keeps something on it. Allowed is what the
@@ -97,9 +98,9 @@ def test_a_grant_is_kept_told_and_stated_in_every_event(
     site: Site, tab: Page, told: list[dict[str, Any]]
 ) -> None:
     site.attributes(data_consent="")
+    site.html = at_once(GRANT)
     tab.goto(f"{site.origin}/granted")
-    tab.evaluate(GRANT)
-    until(tab, "JSON.parse(localStorage.discreet).receipt")
+    until(tab, RECEIPT)
     tab.goto(f"{site.origin}/granted/next")
     columns = ("page", "basis", "toString(purposes)", "uniqExact(visitor) OVER ()")
     rows = site.rows("/granted", *columns, least=2)
@@ -117,7 +118,7 @@ def test_the_same_choice_again_is_no_new_one(
 ) -> None:
     tab.goto(f"{site.origin}/repeated")
     tab.evaluate(GRANT)
-    until(tab, "JSON.parse(localStorage.discreet).receipt")
+    until(tab, RECEIPT)
     before = kept(tab)
     tab.goto(f"{site.origin}/repeated")
     tab.evaluate(GRANT)
@@ -132,7 +133,7 @@ def test_an_identifier_is_never_prolonged_and_ends_with_what_it_was_kept_for(
     site.attributes(data_consent="")
     tab.goto(f"{site.origin}/old")
     tab.evaluate(GRANT)
-    until(tab, "JSON.parse(localStorage.discreet).receipt")
+    until(tab, RECEIPT)
     before = kept(tab)
     assert before["until"] - before["born"] == pytest.approx(365 * DAY, abs=5000)
     # Eleven months later the person agrees to more.
@@ -154,6 +155,7 @@ def test_a_withdrawal_takes_the_identifier_and_what_waits(
     site.attributes(data_consent="")
     tab.goto(f"{site.origin}/withdrawn")
     tab.evaluate(GRANT)
+    until(tab, RECEIPT)
     site.rows("/withdrawn", "page")
     known = kept(tab)["id"]
     tab.evaluate(f"discreet('Waits'); {REFUSE}")
@@ -187,11 +189,11 @@ def test_a_withdrawal_in_another_tab_holds_here_too(
     site: Site, tab: Page, context: BrowserContext, told: list[dict[str, Any]]
 ) -> None:
     tab.goto(f"{site.origin}/tabs")
-    tab.evaluate(GRANT)
+    tab.evaluate(f"{GRANT}; addEventListener('storage', () => {{ window.heard = true }})")
     other = context.new_page()
     other.goto(f"{site.origin}/tabs/other")
     other.evaluate(REFUSE)
-    tab.wait_for_timeout(100)
+    until(tab, "window.heard")
     tab.bring_to_front()
     tab.evaluate("history.pushState({}, '', '/tabs/here')")
     assert site.rows("/tabs/here", "basis") == [("none",)]
@@ -201,8 +203,9 @@ def test_an_objection_is_kept_and_stops_everything(
     site: Site, tab: Page, told: list[dict[str, Any]]
 ) -> None:
     site.attributes(data_consent="")
+    site.html = at_once(f"{GRANT}; void discreet.optOut(); discreet('More')")
     tab.goto(f"{site.origin}/objected")
-    tab.evaluate(f"{GRANT}; void discreet.optOut(); discreet('More')")
+    site.html = ""
     tab.goto(f"{site.origin}/objected/next")
     tab.evaluate(f"{GRANT}; discreet('More')")
     site.nothing("/objected")

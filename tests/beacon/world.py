@@ -127,6 +127,11 @@ class Site:
         return Handler
 
 
+def at_once(call: str) -> str:
+    """What a page says as soon as the beacon is there: before its first event leaves."""
+    return f"<script>addEventListener('DOMContentLoaded', () => {{ {call} }})</script>"
+
+
 def arrived(tab: Page, told: list[Any]) -> None:
     """Waits until something was told: Playwright only hears of it while it waits itself."""
     for _ in range(200):
