@@ -90,12 +90,13 @@ released_weeks = Table(
     Column("computed_at", DateTime(timezone=True), nullable=False),
 )
 
-# The tier of visitors in the five minutes before `until`, as the worker's clock last found it.
+# The tier of visitors in the five minutes before `until`, as the worker's clock found it: of the
+# last half hour, each once.
 realtime = Table(
     "realtime",
     metadata,
     Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
-    Column("until", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), primary_key=True),
     Column("tier", String(12), nullable=False),
 )
 

@@ -2,7 +2,8 @@
 
 How many may be declared is limited, because every definition is one more view of the same people:
 `LIVE` at a time, and `NEW` in any seven days. Taking one away frees its place and none of the seven
-days' number. A definition never changes; each addition and removal is on record.
+days' number; within a day it can be had back, since it is no new view. A definition never changes;
+each addition, removal and return is on record.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 
 from anonymize import url
-from control.database import definition_changes, definitions, sites
+from control.database import (
+    definition_changes,
+    definitions,
+    released_days,
+    released_definitions,
+    sites,
+)
 from control.sites import Site
 
 LIVE = 20
 NEW = 5
 WEEK = timedelta(days=7)
+UNDO = timedelta(days=1)  # for how long a removal can be taken back
 FEWEST_STEPS, MOST_STEPS = 2, 8
 MOST_FILTERS = 2
 COMMAND_LINE = "command line"
@@ -103,8 +111,22 @@ class Change:
 
     at: datetime
     by: str
-    action: Literal["added", "removed"]
+    action: Literal["added", "removed", "restored"]
     definition: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more may be declared now, and when the next place of the seven days comes free;
+    None while there is one."""
+
+    live: int
+    lately: int
+    next_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        return max(0, min(LIVE - self.live, NEW - self.lately))
 
 
 def event(text: str) -> str:
@@ -177,8 +199,7 @@ class Definitions:
         """
         body, now = _body(wanted), self._now()
         with self._engine.begin() as connection:
-            # One at a time for a site: two could both see the last free place.
-            connection.execute(select(sites.c.id).where(sites.c.id == site.id).with_for_update())
+            self._alone(connection, site)
             self._check(connection, site, wanted, now)
             added = connection.execute(
                 insert(definitions).values(
@@ -207,6 +228,36 @@ class Definitions:
             )
             _record(connection, site, found[0].id, "removed", found[0], by, now)
         return found[0]
+
+    def restore(self, site: Site, number: int, by: str = COMMAND_LINE) -> Definition:
+        """Takes a removal of the last day back. Raises `DefinitionError` where there is none, its
+        name was given away, or its place.
+        """
+        now = self._now()
+        with self._engine.begin() as connection:
+            self._alone(connection, site)
+            found = next((d for d in self._removed(connection, site, now) if d.id == number), None)
+            if found is None:
+                raise DefinitionError("undo: only what was removed within a day can be had back")
+            self._check_place(connection, site, found)
+            here = definitions.c
+            connection.execute(update(definitions).where(here.id == number).values(removed_at=None))
+            _forget_stale(connection, site, number)
+            _record(connection, site, number, "restored", found, by, now)
+        return found
+
+    def removed(self, site: Site) -> list[Definition]:
+        """Those that `restore` may take back, the last first."""
+        with self._engine.connect() as connection:
+            return self._removed(connection, site, self._now())
+
+    def room(self, site: Site) -> Room:
+        """How many more may be declared now."""
+        now = self._now()
+        with self._engine.connect() as connection:
+            number, oldest = self._lately(connection, site, now)
+            live = len(self._live(connection, site))
+        return Room(live, number, _utc(oldest) + WEEK if number >= NEW else None)
 
     def live(self, site: Site) -> list[Definition]:
         """All that are declared, the oldest first."""
@@ -250,7 +301,20 @@ class Definitions:
             for row in rows
         ]
 
+    def _alone(self, connection: Connection, site: Site) -> None:
+        """One at a time for a site: two could both see the last free place."""
+        connection.execute(select(sites.c.id).where(sites.c.id == site.id).with_for_update())
+
     def _check(self, connection: Connection, site: Site, wanted: Definition, now: datetime) -> None:
+        self._check_place(connection, site, wanted)
+        number, oldest = self._lately(connection, site, now)
+        if number >= NEW:
+            raise DefinitionError(
+                f"{wanted.kind}: {NEW} definitions were added to {site.domain} within seven days,"
+                f" the most; the next may be on {_utc(oldest) + WEEK:%Y-%m-%d %H:%M} UTC"
+            )
+
+    def _check_place(self, connection: Connection, site: Site, wanted: Definition) -> None:
         live = self._live(connection, site)
         for found in live:
             if found.name == wanted.name:
@@ -261,22 +325,38 @@ class Definitions:
             raise DefinitionError(
                 f"{wanted.kind}: {site.domain} has {LIVE} definitions, the most; remove one first"
             )
+
+    def _lately(self, connection: Connection, site: Site, now: datetime) -> tuple[int, Any]:
+        """How many were added within seven days, and when the oldest of them."""
         change = definition_changes.c
         lately = (change.site == site.id) & (change.action == "added") & (change.at > now - WEEK)
-        number, oldest = connection.execute(
-            select(func.count(), func.min(change.at)).where(lately)
-        ).one()
-        if number >= NEW:
-            raise DefinitionError(
-                f"{wanted.kind}: {NEW} definitions were added to {site.domain} within seven days,"
-                f" the most; the next may be on {_utc(oldest) + WEEK:%Y-%m-%d %H:%M} UTC"
-            )
+        row = connection.execute(select(func.count(), func.min(change.at)).where(lately)).one()
+        return int(row[0]), row[1]
+
+    def _removed(self, connection: Connection, site: Site, now: datetime) -> list[Definition]:
+        here = definitions.c
+        lately = select(definitions).where(here.site == site.id, here.removed_at > now - UNDO)
+        return [_of(row) for row in connection.execute(lately.order_by(here.removed_at.desc()))]
 
     def _live(self, connection: Connection, site: Site, *which: Any) -> list[Definition]:
         query = select(definitions).where(
             definitions.c.site == site.id, definitions.c.removed_at.is_(None), *which
         )
         return [_of(row) for row in connection.execute(query.order_by(definitions.c.id))]
+
+
+def _forget_stale(connection: Connection, site: Site, number: int) -> None:
+    """Days that were released anew meanwhile went without it: what it has of them is of other
+    rows, and their difference would tell of these.
+    """
+    had, day = released_definitions.c, released_days.c
+    same = (day.site == site.id) & (day.day == had.day) & (day.digest == had.digest)
+    same &= day.state == had.state
+    connection.execute(
+        delete(released_definitions).where(
+            had.definition == number, ~select(day.day).where(same).exists()
+        )
+    )
 
 
 def _record(

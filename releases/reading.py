@@ -31,6 +31,7 @@ UNKNOWN = "(unknown)"
 _WEEK = timedelta(days=7)
 # A figure of the last minutes that is older than this says nothing of now.
 _STALE = timedelta(minutes=15)
+_LATELY = timedelta(minutes=35)  # six whole windows, and the one that is not over
 
 Span = Literal["week", "month"]
 Key = Literal["day", Span, "by", "value"]
@@ -108,6 +109,14 @@ class Released:
     day: date
     state: str
     computed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The tier of visitors in the five minutes before `until`: `0`, `<10`, `10`, `20` …"""
+
+    until: datetime
+    tier: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +289,16 @@ class Reading:
 
     def realtime(self, site: Site, now: datetime) -> str | None:
         """The tier of the last closed five minutes; None where none was computed lately."""
+        newest = next(reversed(self.lately(site, now)), None)
+        return newest.tier if newest and now - newest.until <= _STALE else None
+
+    def lately(self, site: Site, now: datetime) -> list[Now]:
+        """The tiers of the closed five minutes within the last half hour, the oldest first."""
+        here = realtime.c
+        wanted = select(realtime).where(here.site == site.id).order_by(here.until)
         with self._control.connect() as connection:
-            row = connection.execute(select(realtime).where(realtime.c.site == site.id)).first()
-        if row is None or now - row.until.replace(tzinfo=UTC) > _STALE:
-            return None
-        return str(row.tier)
+            found = [Now(r.until.replace(tzinfo=UTC), r.tier) for r in connection.execute(wanted)]
+        return [each for each in found if now - each.until < _LATELY]
 
     def find(self, site: Site, ask: Ask) -> Found:
         """The rows that answer a question, in its order."""

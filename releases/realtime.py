@@ -19,6 +19,8 @@ from releases.disclosure import UNLINKED_PER_PERSON, thresholds
 from store.clickhouse import Store
 
 WINDOW = timedelta(minutes=5)
+# For how long a tier is shown: what was told at its time may be told for a while.
+SHOWN = timedelta(minutes=30)
 _HOUR = timedelta(hours=1)
 # The first tier is "at least ten", or k where a site sets more.
 _LOWEST = 10
@@ -74,7 +76,7 @@ def tier(counted: Counted, key: bytes, site: Site, start: datetime) -> str:
 def release(
     store: Store, control: Engine, sites: Iterable[Site], key: bytes, now: datetime
 ) -> None:
-    """Computes every site's tier and shows it in place of the one before.
+    """Computes every site's tier, and forgets those that are older than `SHOWN`.
 
     A window is computed once: a second look at it would differ by whoever arrived late.
     """
@@ -85,9 +87,10 @@ def release(
         return
     counted = _count(store, start, end)
     with control.begin() as connection:
+        old = end - SHOWN
+        connection.execute(delete(realtime).where(realtime.c.until <= old.replace(tzinfo=None)))
         for site in sites:
             shown = tier(counted.get(site.id, Counted(0, 0)), key, site, start)
-            connection.execute(delete(realtime).where(realtime.c.site == site.id))
             connection.execute(
                 insert(realtime).values(site=site.id, until=end.replace(tzinfo=None), tier=shown)
             )

@@ -4,10 +4,20 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
+from sqlalchemy import insert, select
 
 from control import definitions as declared
-from control.database import open_control
-from control.definitions import DefinitionError, Definitions, Goal, Step, funnel, goal, segment
+from control.database import open_control, released_days, released_definitions
+from control.definitions import (
+    DefinitionError,
+    Definitions,
+    Goal,
+    Room,
+    Step,
+    funnel,
+    goal,
+    segment,
+)
 from control.sites import Sites
 
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
@@ -177,6 +187,58 @@ def test_a_removed_name_may_be_given_anew_and_gets_a_number_of_its_own(made, sit
     assert made.remove(site, "goal", "Docs").prefix == "/docs"
     assert made.live(site) == []
     assert made.add(site, goal("Docs", prefix="/manual")).id == 2
+
+
+def test_a_removal_can_be_taken_back_for_a_day_and_costs_no_place(made, site, clock):
+    for n in range(5):
+        made.add(site, goal(f"{n}", event_name=f"{n}"))
+    made.remove(site, "goal", "3")
+    assert made.room(site) == Room(live=4, lately=5, next_at=NOW + timedelta(days=7))
+    clock.now += timedelta(hours=23)
+    [removed] = made.removed(site)
+    made.restore(site, removed.id, by="ada@example.com")
+    assert [d.id for d in made.live(site)] == [1, 2, 3, 4, 5]
+    assert (made.changes(site)[-1].action, made.changes(site)[-1].by) == (
+        "restored", "ada@example.com",
+    )  # fmt: skip
+    assert made.removed(site) == []
+    made.remove(site, "goal", "3")
+    clock.now += timedelta(days=1)
+    with pytest.raises(DefinitionError, match="only what was removed within a day"):
+        made.restore(site, removed.id)
+
+
+def test_what_was_given_away_meanwhile_cannot_be_had_back(made, site, engine):
+    other = Sites(engine).add("example.org", "Europe/Brussels", "exempt", "BE")
+    docs = made.add(site, goal("Docs", prefix="/docs"))
+    made.remove(site, "goal", "Docs")
+    with pytest.raises(DefinitionError, match="undo"):
+        made.restore(other, docs.id)
+    made.add(site, goal("Docs", prefix="/manual"))
+    with pytest.raises(DefinitionError, match="there is a goal 'Docs' already"):
+        made.restore(site, docs.id)
+
+
+def test_what_is_had_back_keeps_the_days_that_are_as_they_were(made, site, engine):
+    docs = made.add(site, goal("Docs", prefix="/docs"))
+    days = [(NOW - timedelta(days=back)).date() for back in range(3)]
+    same = {"version": 7, "state": "final", "computed_at": NOW.replace(tzinfo=None)}
+    with engine.begin() as connection:
+        for number, day in enumerate(days):
+            connection.execute(
+                insert(released_days).values(site=site.id, day=day, digest=number, **same)
+            )
+            # Of the last day the release was made anew while the goal was away.
+            digest = number if number < 2 else 99
+            connection.execute(
+                insert(released_definitions).values(
+                    definition=docs.id, day=day, digest=digest, **same
+                )
+            )
+    made.remove(site, "goal", "Docs")
+    made.restore(site, docs.id)
+    with engine.connect() as connection:
+        assert set(connection.scalars(select(released_definitions.c.day))) == set(days[:2])
 
 
 def test_what_is_not_there_cannot_be_removed(made, site):

@@ -13,6 +13,7 @@ from control import database
 from control.database import open_control
 from control.sites import Site, Sites
 from releases import realtime
+from releases.reading import Reading
 from releases.realtime import Counted, closed, tier, tiers
 from store.clickhouse import hosting
 from store.migrate import migrate
@@ -65,7 +66,8 @@ def load_rows(store, site, rows):
 def shown(store, control, sites, now=NOW):
     realtime.release(store, control, sites.all(), KEY, now)
     with control.connect() as connection:
-        row = connection.execute(select(database.realtime)).one()
+        newest = select(database.realtime).order_by(database.realtime.c.until.desc())
+        row = connection.execute(newest.limit(1)).one()
     return row.tier, row.until.replace(tzinfo=UTC)
 
 
@@ -118,6 +120,17 @@ def test_a_window_is_computed_once_whoever_arrives_late(store, control, sites, s
     assert shown(store, control, sites)[0] == "0"
     assert shown(store, control, sites, NOW + timedelta(minutes=2)) == ("0", END)
     assert shown(store, control, sites, NOW + timedelta(minutes=5))[1] == END + timedelta(minutes=5)
+
+
+def test_tiers_are_told_for_half_an_hour_each_once(store, control, sites, site):
+    reading = Reading(store, control)
+    for minutes in (0, 5, 10, 20, 25, 30, 35):
+        shown(store, control, sites, NOW + timedelta(minutes=minutes))
+    now = NOW + timedelta(minutes=36)
+    assert [(each.until - END) // timedelta(minutes=1) for each in reading.lately(site, now)] == [
+        10, 20, 25, 30, 35,
+    ]  # fmt: skip
+    assert reading.lately(site, now + timedelta(minutes=40)) == []
 
 
 @pytest.mark.parametrize(
