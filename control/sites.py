@@ -247,12 +247,26 @@ class Sites:
         return self._all
 
     def by_write_key(self, key: str) -> Site | None:
-        self._refresh()
-        return self._by_key.get(key)
+        return self._find(sites.c.write_key == key, lambda: self._by_key.get(key))
 
     def by_domain(self, domain: str) -> Site | None:
+        name = domain.strip().lower()
+        return self._find(sites.c.domain == name, lambda: self._by_domain.get(name))
+
+    def _find(self, where: ColumnElement[bool], known: Callable[[], Site | None]) -> Site | None:
+        """Asks the database whether what isn't known was added a moment ago: clients take the
+        refusal of a key for final.
+        """
         self._refresh()
-        return self._by_domain.get(domain.strip().lower())
+        found = known()
+        if found is None:
+            with self._engine.connect() as connection:
+                added = connection.execute(select(sites.c.id).where(where)).first()
+            if added:
+                self.forget()
+                self._refresh()
+                found = known()
+        return found
 
     def forget(self) -> None:
         """Makes the next read go to the database."""

@@ -193,3 +193,11 @@ def test_in_the_last_minute_of_a_day_a_change_waits_for_the_next(watched, clock)
     assert site.zones == (
         (date(2026, 11, 24), "Asia/Tokyo"), (TOMORROW, "America/New_York"), ALWAYS_BRUSSELS,
     )  # fmt: skip
+
+
+def test_a_site_is_known_to_every_process_as_soon_as_it_is_added(engine: Engine) -> None:
+    elsewhere = Sites(engine, ttl=3600)
+    assert elsewhere.by_domain("shop.example") is None
+    added = Sites(engine).add("shop.example", "UTC", "exempt", "BE")
+    assert elsewhere.by_write_key(added.write_key) == added
+    assert Sites(engine).by_domain(" Shop.Example") == added
