@@ -7,8 +7,10 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # wherever gunicorn was called
-# Makes, in the master, the memory that all its processes share.
-import ingest.limits  # noqa: F401
+# All code is read once, in the master, and shared with the processes that it forks: they are there
+# within a tenth of a second and their memory is mostly one. What holds state is made by each after
+# the fork, in wsgi.py; but for the buckets of ingest.limits, which lie in memory that all share.
+import operate.application  # noqa: F401
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
