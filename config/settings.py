@@ -224,6 +224,7 @@ class Settings:
     """What the environment said, parsed. Paths are absolute."""
 
     home: Path
+    port: int
     clickhouse_url: str
     clickhouse_password_file: str
     clickhouse_cluster: str
@@ -254,7 +255,7 @@ class Settings:
     @property
     def local(self) -> str:
         """Where gunicorn listens on this machine (gunicorn.conf.py)."""
-        return f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def origin(self) -> str:
@@ -294,7 +295,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         except ValueError as error:
             wrong.append(f"{setting.variable}: {error}")
     try:
-        _whole(1, 65535)(environ.get("PORT", "8000"))
+        values["port"] = _whole(1, 65535)(environ.get("PORT", "8000"))
     except ValueError as error:
         wrong.append(f"PORT: {error}")
     if wrong:
