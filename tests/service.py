@@ -11,14 +11,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from config.settings import load
+from config.settings import Settings, load
+from operate.application import assemble
+from operate.services import Services, build
 from store.clickhouse import Store, StoreUnavailable
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,6 +53,18 @@ def eventually(
         time.sleep(0.05)
 
 
+@contextlib.contextmanager
+def parts(settings: Settings) -> Iterator[Services]:
+    """The parts of a process over this home; nothing of the store is opened before it is asked."""
+    services = build(settings)
+    try:
+        yield services
+    finally:
+        services.spool.close()
+        services.control.dispose()
+        services.keys._engine.dispose()
+
+
 class Service:
     """Web and worker over one home, each startable, stoppable and killable alone."""
 
@@ -68,7 +82,7 @@ class Service:
             "DISCREET_SITE_LIMIT": "0",
             **settings,
         }
-        self.settings = load({k: v for k, v in self.env.items() if k.startswith("DISCREET_")})
+        self.settings = load(self.env)
         self.output = home.parent / f"{home.name}.printed"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -139,14 +153,15 @@ class Service:
         return requests.post(self.origin + path, data, headers=headers, timeout=20)
 
     def cli(self, *arguments: str, check: bool = True) -> str:
-        """Runs a command and returns what it printed."""
-        done = subprocess.run(
-            [*FLASK, *arguments], cwd=ROOT, env=self.env, capture_output=True, timeout=300,
-        )  # fmt: skip
-        with self.output.open("ab") as output:
-            output.write(done.stdout + done.stderr)
-        assert not check or done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+        """Runs a command in this process, which has read the code; returns what it printed."""
+        with parts(self.settings) as services:
+            app = assemble(services)
+            with app.app_context():
+                done = app.test_cli_runner().invoke(args=arguments)
+        with self.output.open("a") as output:
+            output.write(done.output)
+        assert not check or done.exit_code == 0, done.output
+        return done.stdout
 
     def facts(self, *arguments: str) -> Any:
         return json.loads(self.cli(*arguments, "--json"))

@@ -18,7 +18,7 @@ KEPT = ("url", "form", "plan", "revenue", "lcp", "cls", "ttfb", "load")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running(tmp_path_factory.mktemp("service") / "home", "serve") as started:
+    with running(tmp_path_factory.mktemp("service") / "home", "web", "worker") as started:
         yield started
 
 

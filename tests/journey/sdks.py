@@ -288,7 +288,7 @@ CLIENTS = {
 def run(service: Service, browser: Browser) -> list[Heard]:
     """Every client against a site of its own, until everything that was accepted is stored."""
     sites = add_sites(service)
-    service.start("serve")
+    service.start("web", "worker")
     calls: dict[str, Callable[[Recorder, str], None]] = {
         "segment-analytics-python": python,
         "@segment/analytics-node": node,

@@ -66,7 +66,7 @@ def log(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, log):
-    with running(tmp_path_factory.mktemp("service") / "home", "serve") as started:
+    with running(tmp_path_factory.mktemp("service") / "home", "web", "worker") as started:
         started.cli("site", "add", "example.com", "--policy", "exempt")
         yield started
 

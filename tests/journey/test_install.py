@@ -14,7 +14,7 @@ SECONDS = 15_000  # milliseconds: a segment is sealed within one, the page looks
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("service") / "home", "serve") as started:
+    with running(tmp_path_factory.mktemp("service") / "home", "web", "worker") as started:
         yield started
 
 

@@ -50,7 +50,7 @@ def service(tmp_path_factory):
     folder = tmp_path_factory.mktemp("service")
     (folder / "token").write_text(TOKEN)
     more = {"DISCREET_TRUSTED_PROXIES": "1", "DISCREET_METRICS_TOKEN_FILE": str(folder / "token")}
-    with running(folder / "home", "serve", **more) as started:
+    with running(folder / "home", "web", "worker", **more) as started:
         yield started
 
 

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from config.settings import load
-from operate.services import Services, build
+from operate.services import Services
 from spool import reader
+from tests.service import parts
 
 
-@contextmanager
-def services(home: Path) -> Iterator[Services]:
-    built = build(load({"DISCREET_HOME": str(home)}))
-    try:
-        yield built
-    finally:
-        built.spool.close()
-        built.control.dispose()
-        built.keys._engine.dispose()
+def services(home: Path) -> AbstractContextManager[Services]:
+    return parts(load({"DISCREET_HOME": str(home)}))
 
 
 def spooled(built: Services, table: str = "events") -> list[dict]:
