@@ -181,33 +181,16 @@ class RawConsent(SealedStruct, frozen=True):
     updated_at: datetime | None = None
 
 
-class RawEvent(SealedStruct, frozen=True):
-    """One event as its client sent it, whichever wire format it came in.
+class RawClient(SealedStruct, frozen=True):
+    """Who sent an event and with what, as far as it says so: mostly the same in all of a batch.
 
-    Times are aware datetimes; `occurred` and `sent` are the client's clock. `engagement` is in
-    milliseconds, `scroll` in per cent, sizes in bytes, `battery` from 0 to 1.
+    Sizes are in bytes, `battery` from 0 to 1.
     """
 
-    request: RawRequest
-    name: str
-    message_id: str | None = None
-    occurred: datetime | None = None
-    sent: datetime | None = None
-    consent: RawConsent = RawConsent()
-    child_directed: bool = False
     anonymous_id: str | None = None
     user_id: str | None = None
     session_id: str | None = None
-    url: str | None = None
-    referrer: str | None = None
-    campaign: Mapping[str, str] = {}
-    engagement: int | None = None
-    scroll: int | None = None
-    props: Mapping[str, Any] = {}
-    revenue: float | None = None
-    currency: str | None = None
     language: str | None = None
-    screen_name: str | None = None
     screen_width: int | None = None
     screen_height: int | None = None
     app_name: str | None = None
@@ -221,6 +204,32 @@ class RawEvent(SealedStruct, frozen=True):
     storage_total: int | None = None
     battery: float | None = None
     connection: str | None = None
+
+
+class RawEvent(SealedStruct, frozen=True):
+    """One event as its client sent it, whichever wire format it came in.
+
+    Times are aware datetimes; `occurred` and `sent` are the client's clock. `engagement` is in
+    milliseconds, `scroll` in per cent.
+    """
+
+    request: RawRequest
+    name: str
+    message_id: str | None = None
+    occurred: datetime | None = None
+    sent: datetime | None = None
+    consent: RawConsent = RawConsent()
+    child_directed: bool = False
+    client: RawClient = RawClient()
+    url: str | None = None
+    referrer: str | None = None
+    campaign: Mapping[str, str] = {}
+    screen_name: str | None = None
+    engagement: int | None = None
+    scroll: int | None = None
+    props: Mapping[str, Any] = {}
+    revenue: float | None = None
+    currency: str | None = None
 
 
 class Row(SealedStruct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,7 +2,8 @@
 
 Pure: the clock, the keys, the geography and the classifier of user agents are handed in. A step
 computes columns; only those that the matrix grants to the event's basis reach the row. Some see
-the whole event; some see no more than its sender, and are taken once for all events of a request.
+the whole event. Some see no more than its sender, or than what happened where, and are taken once
+for all events of a request that say the same.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from anonymize import device, matrix, pseudonyms, url
 from anonymize.agent import Agents, of_headers
@@ -25,6 +27,7 @@ from anonymize.event import (
     Dropped,
     Outcome,
     Purpose,
+    RawClient,
     RawEvent,
     RawRequest,
     Reason,
@@ -69,22 +72,30 @@ T = TypeVar("T")
 
 
 class Memo:
-    """The last answer to each question: the next event of a request mostly asks the same again.
+    """What was asked before: the next event of a request mostly asks the same again.
 
     Holds raw values, and so belongs to one context, which lives while one request is answered.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_all", "_last")
 
     def __init__(self) -> None:
-        self._held: dict[str, tuple[object, Any]] = {}
+        self._last: dict[str, tuple[object, Any]] = {}
+        self._all: dict[tuple[str, ...], Any] = {}
 
     def once(self, question: str, about: object, answer: Callable[[], T]) -> T:
         """`answer()`, unless the same was asked about an equal thing the last time."""
-        held = self._held.get(question)
+        held = self._last.get(question)
         if held is None or held[0] != about:
-            held = self._held[question] = (about, answer())
+            held = self._last[question] = (about, answer())
         known: T = held[1]
+        return known
+
+    def ever(self, about: tuple[str, ...], answer: Callable[..., T]) -> T:
+        """`answer(*about)`, unless that was asked before. Of one kind of question alone."""
+        known: T | None = self._all.get(about)
+        if known is None:
+            known = self._all[about] = answer(*about)
         return known
 
 
@@ -109,51 +120,49 @@ class Context:
     memo: Memo = field(default_factory=Memo, init=False, repr=False, compare=False)
 
 
-class Frame(SealedStruct, frozen=True):
-    """What was decided before the steps. `day` is the site's own."""
-
-    basis: Basis
-    purposes: tuple[Purpose, ...]
-    day: date
-    time: Moment
-    page: url.Page | None
-
-
 class Sender(NamedTuple):
     """What an event says of who sent it, and with what; most events of a request say the same.
 
-    A step that is handed this and not the event cannot depend on anything else.
+    `day` is the site's own. A step that is handed this and not the event cannot depend on anything
+    else.
     """
 
     basis: Basis
     purposes: tuple[Purpose, ...]
     day: date
     request: RawRequest
-    anonymous_id: str | None
-    user_id: str | None
-    session_id: str | None
-    language: str | None
-    screen_width: int | None
-    app_name: str | None
-    app_version: str | None
-    app_build: str | None
-    os_name: str | None
-    os_version: str | None
-    device_type: str | None
-    device_model: str | None
-    memory_total: int | None
-    storage_total: int | None
-    battery: float | None
-    connection: str | None
+    client: RawClient
 
     def __repr__(self) -> str:
         return "<Sender>"
 
 
-_of_event = attrgetter(*Sender._fields[3:])
+class Happening(SealedStruct, frozen=True):
+    """What an event says of what happened and where; likewise."""
 
-Step = Callable[[RawEvent, Context, Frame], Mapping[str, Any]]
+    name: str
+    screen_name: str | None
+    page: url.Page | None
+    referrer: str | None
+    campaign: Mapping[str, str]
+
+
+class _Sent(NamedTuple):
+    """The columns that a sender's rows share. `rows` are those of each happening so far, complete
+    but for the columns of `STEPS`; or why there are none.
+    """
+
+    basis: Basis
+    columns: Mapping[str, Any]
+    rows: dict[tuple[object, ...], Row | Dropped | Rejected]
+
+    def __repr__(self) -> str:
+        return "<_Sent>"
+
+
+Step = Callable[[RawEvent, Context, Moment], Mapping[str, Any]]
 SenderStep = Callable[[Sender, Context], Mapping[str, Any]]
+HappeningStep = Callable[[Happening, Context], Mapping[str, Any]]
 
 
 def anonymize(event: RawEvent, context: Context) -> Outcome:
@@ -172,20 +181,22 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     )
     if context.final_days and day.isoformat() in context.final_days:
         return Dropped(Reason.DAY_FINAL)
-    page = url.clean(event.url)
-    if event.url is not None and page is None:
-        return Rejected(Reason.BAD_URL, "/url")
-    unwanted = _unwanted(event, context, page)
-    if unwanted is not None:
-        return Dropped(unwanted)
+    sent = context.memo.once(
+        "sender",
+        (decision, day, event.request, event.client),
+        lambda: _sent(Sender(*decision, day, event.request, event.client), context),
+    )
+    shared = _shared(event, context, sent)
+    if not isinstance(shared, Row):
+        return shared
+    if context.site.exclusions.networks and _excluded(event.request.address, context):
+        return Dropped(Reason.EXCLUDED_ADDRESS)
     moment = Moment(int(seconds), hour)
-    frame = Frame(decision.basis, decision.purposes, day, moment, page)
-    stored = _stored(event, context, frame)
     fields: dict[str, Any] = {}
     for step in STEPS:
-        fields.update(step(event, context, frame))
-    # A spammer's referrer says more than the agent that it borrowed: of two kinds it is kept.
-    return Accepted(Row(**{**stored, **matrix.keep(stored["basis"], fields, context.site.asked)}))
+        fields.update(step(event, context, moment))
+    own = matrix.keep(sent.basis, fields, context.site.asked)
+    return Accepted(msgspec.structs.replace(shared, **own))
 
 
 def _day_and_hour(time: datetime, context: Context) -> tuple[date, int]:
@@ -195,19 +206,19 @@ def _day_and_hour(time: datetime, context: Context) -> tuple[date, int]:
 
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
     """On which basis. To read a consent string takes longer than all the rest."""
-    site = context.site
-    record = _record(event, context)
-    return context.memo.once(
-        "basis",
-        (event.request, event.sent, event.consent, event.child_directed, record),
-        lambda: decide(event, site.policy, site.categories, site.child_directed, record),
-    )
+    asked = event.request, event.sent, event.consent, event.child_directed, event.client
+    return context.memo.once("basis", asked, lambda: _decide(event, context))
 
 
-def _record(event: RawEvent, context: Context) -> Record:
+def _decide(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
+    site, record = context.site, _record(event.client, context)
+    return decide(event, site.policy, site.categories, site.child_directed, record)
+
+
+def _record(client: RawClient, context: Context) -> Record:
     """What this client, or the account in it, told the service before."""
     recorded, site = context.recorded, context.site.id
-    stated = event.anonymous_id, event.user_id
+    stated = client.anonymous_id, client.user_id
     if recorded is None or stated == (None, None):
         return NO_RECORD
     return context.memo.once(
@@ -217,15 +228,10 @@ def _record(event: RawEvent, context: Context) -> Record:
     )
 
 
-def _unwanted(event: RawEvent, context: Context, page: url.Page | None) -> Reason | None:
-    """Why the site excludes this event, if so."""
-    site, address = context.site, event.request.address
-    if page and (reason := site.exclusions.of_page(page)):
-        return reason
-    if not site.exclusions.networks:
-        return None
+def _excluded(address: str | None, context: Context) -> bool:
+    """Whether the site excludes the network of this address."""
     network = context.memo.once("network", address, lambda: _network(address, context))
-    return Reason.EXCLUDED_ADDRESS if network in site.exclusions.networks else None
+    return network in context.site.exclusions.networks
 
 
 def _network(address: str | None, context: Context) -> str:
@@ -236,13 +242,8 @@ def _network(address: str | None, context: Context) -> str:
     return pseudonyms.network(context.keys.exclusion(), context.site.id, prefix)
 
 
-def _stored(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    """What a row has of its frame and its sender, as far as the matrix grants it."""
-    sender = (frame.basis, frame.purposes, frame.day, *_of_event(event))
-    return context.memo.once("sender", sender, lambda: _of_sender(Sender(*sender), context))
-
-
-def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
+def _sent(sender: Sender, context: Context) -> _Sent:
+    """What a row has of its sender, as far as the matrix grants it."""
     site = context.site
     if sender.basis is Basis.EXEMPT and _day_key(sender, context) is None:
         # The day key is destroyed: nobody can be told apart any more.
@@ -251,7 +252,7 @@ def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
     for step in SENDER_STEPS:
         fields.update(step(sender, context))
     lifetime = timedelta(days=matrix.LIFETIME[sender.basis])
-    return {
+    columns = {
         "site": site.id,
         "day": sender.day.isoformat(),
         "basis": sender.basis,
@@ -259,6 +260,32 @@ def _of_sender(sender: Sender, context: Context) -> Mapping[str, Any]:
         "expires": (context.now.date() + lifetime).isoformat(),
         **matrix.keep(sender.basis, fields, site.asked),
     }
+    return _Sent(sender.basis, columns, {})
+
+
+def _shared(event: RawEvent, context: Context, sent: _Sent) -> Row | Dropped | Rejected:
+    """The row of this happening and sender without the columns of `STEPS`."""
+    stated = tuple(event.campaign.items()) if event.campaign else None
+    key = event.name, event.url, event.referrer, event.screen_name, stated
+    shared = sent.rows.get(key)
+    if shared is None:
+        shared = sent.rows[key] = _of_happening(event, context, sent)
+    return shared
+
+
+def _of_happening(event: RawEvent, context: Context, sent: _Sent) -> Row | Dropped | Rejected:
+    page = url.clean(event.url)
+    if event.url is not None and page is None:
+        return Rejected(Reason.BAD_URL, "/url")
+    if page and (unwanted := context.site.exclusions.of_page(page)):
+        return Dropped(unwanted)
+    happening = Happening(event.name, event.screen_name, page, event.referrer, event.campaign)
+    fields: dict[str, Any] = {}
+    for step in HAPPENING_STEPS:
+        fields.update(step(happening, context))
+    kept = matrix.keep(sent.basis, fields, context.site.asked)
+    # A spammer's referrer says more than the agent that it borrowed: of two kinds it is kept.
+    return Row(**{"time": 0, "event_id": 0, "name": "", **sent.columns, **kept})
 
 
 def corrected(event: RawEvent) -> datetime:
@@ -279,44 +306,42 @@ def corrected(event: RawEvent) -> datetime:
     return min(time, received)
 
 
-def _moment(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    return {"time": frame.time}
+def _moment(event: RawEvent, context: Context, moment: Moment) -> Mapping[str, Any]:
+    return {"time": moment}
 
 
-def _happening(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    page = frame.page
+def _measures(event: RawEvent, context: Context, moment: Moment) -> Mapping[str, Any]:
     return {
-        "name": scrub(url.bare(event.name)),
-        "hostname": scrub(page.hostname) if page else "",
-        "page": page.path if page else "",
         "engagement": min(event.engagement or 0, 86_400_000),
         "scroll": min(event.scroll or 0, 100),
-        "screen": scrub(url.bare(event.screen_name)) if event.screen_name else "",
     }
 
 
-def _properties(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
+def _properties(event: RawEvent, context: Context, moment: Moment) -> Mapping[str, Any]:
     fields: dict[str, Any] = {}
-    if event.props:
-        allowed = context.site.properties
-        fields["props"] = {
-            scrub(key): _property(key, value)
+    allowed = context.site.properties
+    if allowed and event.props:
+        fields["props"] = dict(
+            context.memo.ever((key, _text(value)), _property)
             for key, value in event.props.items()
             if key in allowed and isinstance(value, str | int | float | bool)
-        }
+        )
     currency = _currency(event.currency)
     if event.revenue and currency:
         fields |= {"revenue": _money(event.revenue), "currency": currency}
     return fields
 
 
-def _property(key: str, value: str | float | bool) -> str:
+def _text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _property(key: str, value: str) -> tuple[str, str]:
     """Read together with its key: `lat` or `phone` in front of a number says what it is.
 
     An address, such as that of a link that was clicked, keeps no more than a page's does.
     """
-    text = str(value).lower() if isinstance(value, bool) else url.bare(str(value))
-    return scrub(f"{key}={text}").removeprefix(f"{key}=")
+    return scrub(key), scrub(f"{key}={url.bare(value)}").removeprefix(f"{key}=")
 
 
 _MOST_MONEY = Decimal(10) ** 14 - 1  # the column is a Decimal(18, 4)
@@ -332,20 +357,30 @@ def _currency(code: str | None) -> str:
     return code.upper() if code and len(code) == 3 and code.isascii() and code.isalpha() else ""
 
 
-def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
-    page = frame.page
+def _happening(happening: Happening, context: Context) -> Mapping[str, Any]:
+    page = happening.page
+    return {
+        "name": scrub(url.bare(happening.name)),
+        "hostname": scrub(page.hostname) if page else "",
+        "page": page.path if page else "",
+        "screen": scrub(url.bare(happening.screen_name)) if happening.screen_name else "",
+    }
+
+
+def _origin(happening: Happening, context: Context) -> Mapping[str, Any]:
+    page = happening.page
     campaign = page.campaign if page else {}
-    if event.campaign:  # stated apart from the address, as apps do
+    if happening.campaign:  # stated apart from the address, as apps do
         stated = {
             f"utm_{key}": cleaned
-            for key, value in event.campaign.items()
+            for key, value in happening.campaign.items()
             if f"utm_{key}" in url.CAMPAIGN and (cleaned := url.campaign_value(value))
         }
         campaign = {**campaign, **stated}
     own = context.site.domain
     if page and page.hostname != own and not page.hostname.endswith(f".{own}"):
         own = page.hostname  # a page of the site under another name
-    asked = event.referrer, own, campaign, bool(page and page.paid_click)
+    asked = happening.referrer, own, campaign, bool(page and page.paid_click)
     referral = context.memo.once("referral", asked, lambda: classify(*asked))
     return {
         "referrer": referral.domain,
@@ -356,13 +391,17 @@ def _origin(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any
     }
 
 
-def _event_id(event: RawEvent, context: Context, frame: Frame) -> Mapping[str, Any]:
+def _event_id(event: RawEvent, context: Context, moment: Moment) -> Mapping[str, Any]:
     if not event.message_id:
         return {"event_id": secrets.randbits(64) or 1}
     when = event.occurred or event.request.received
     quarter = int(when.timestamp()) // _QUARTER
-    key = context.memo.once("event key", quarter, lambda: context.keys.event(when))
-    return {"event_id": pseudonyms.event_id(key, context.site.id, event.message_id)}
+    name = context.memo.once(
+        "event key",
+        quarter,
+        lambda: pseudonyms.event_ids(context.keys.event(when), context.site.id),
+    )
+    return {"event_id": name(event.message_id)}
 
 
 def _arrival(sender: Sender, context: Context) -> Mapping[str, Any]:
@@ -379,7 +418,7 @@ def _place(sender: Sender, context: Context) -> Mapping[str, Any]:
         "region": place.region,
         "city": place.city,
     }
-    by_client = sender.basis is Basis.CONSENT and sender.anonymous_id
+    by_client = sender.basis is Basis.CONSENT and sender.client.anonymous_id
     if not by_client and sender.basis is not Basis.NONE and place.prefix is not None:
         fields["visitor"] = _visitor_of_day(sender, context, place.prefix)
     return fields
@@ -395,36 +434,37 @@ def _visitor_of_day(sender: Sender, context: Context, prefix: bytes) -> str:
     if key is None:
         return ""
     request = sender.request
-    stated = f"{sender.os_name}|{sender.device_model}" if request.sdk else ""
+    stated = f"{sender.client.os_name}|{sender.client.device_model}" if request.sdk else ""
     visitor = pseudonyms.visitor_of_day(key, context.site.id, prefix, request.user_agent, stated)
     return str(visitor)
 
 
 def _identity(sender: Sender, context: Context) -> Mapping[str, Any]:
     """Visitor, user and visit pseudonyms of a client that consented to be recognised."""
-    if sender.basis is not Basis.CONSENT or not sender.anonymous_id:
+    client = sender.client
+    if sender.basis is not Basis.CONSENT or not client.anonymous_id:
         return {}
     site = context.site.id
     key = context.keys.identity(site)
-    visitor = pseudonyms.visitor_of_client(key, site, sender.anonymous_id)
+    visitor = pseudonyms.visitor_of_client(key, site, client.anonymous_id)
     fields: dict[str, Any] = {"visitor": str(visitor)}
-    if sender.user_id is not None and Purpose.ACCOUNT in sender.purposes:
-        fields["user"] = str(pseudonyms.user(key, site, sender.user_id))
-    if sender.session_id:
-        fields["visit"] = pseudonyms.visit(key, site, visitor, sender.session_id)
+    if client.user_id is not None and Purpose.ACCOUNT in sender.purposes:
+        fields["user"] = str(pseudonyms.user(key, site, client.user_id))
+    if client.session_id:
+        fields["visit"] = pseudonyms.visit(key, site, visitor, client.session_id)
     return fields
 
 
 def _agent(sender: Sender, context: Context) -> Mapping[str, Any]:
-    request = sender.request
+    request, client = sender.request, sender.client
     agent = context.agents.classify(request.user_agent, request.sdk)
-    system = _SYSTEMS.get((sender.os_name or "").lower(), "") if request.sdk else agent.os
+    system = _SYSTEMS.get((client.os_name or "").lower(), "") if request.sdk else agent.os
     return {
         "browser": agent.browser,
         "browser_version": agent.browser_version,
         "os": system,
-        "os_version": _major(sender.os_version) if request.sdk else agent.os_version,
-        "device": _CLASSES.get((sender.device_type or "").lower(), "")
+        "os_version": _major(client.os_version) if request.sdk else agent.os_version,
+        "device": _CLASSES.get((client.device_type or "").lower(), "")
         or (_CLASS_OF_SYSTEM.get(system, "") if request.sdk else agent.device),
         "bot": "" if request.sdk else of_headers(request.purpose, request.brands) or agent.bot,
     }
@@ -458,15 +498,16 @@ def _major(version: str | None) -> str:
 
 
 def _device(sender: Sender, context: Context) -> Mapping[str, Any]:
-    system = _SYSTEMS.get((sender.os_name or "").lower(), "")
+    client = sender.client
+    system = _SYSTEMS.get((client.os_name or "").lower(), "")
     return {
-        "screen_size": device.screen_size(sender.screen_width),
-        "model": device.model(sender.device_model),
-        "memory": device.memory(sender.memory_total),
-        "storage": device.storage(sender.storage_total, system),
-        "battery": device.battery(sender.battery),
-        "connection": device.connection(sender.connection),
-        "language": _language(sender.language),
+        "screen_size": device.screen_size(client.screen_width),
+        "model": device.model(client.device_model),
+        "memory": device.memory(client.memory_total),
+        "storage": device.storage(client.storage_total, system),
+        "battery": device.battery(client.battery),
+        "connection": device.connection(client.connection),
+        "language": _language(client.language),
     }
 
 
@@ -482,12 +523,14 @@ def _language(tag: str | None) -> str:
 
 
 def _app(sender: Sender, context: Context) -> Mapping[str, Any]:
+    client = sender.client
     return {
-        "app": scrub(sender.app_name or ""),
-        "app_version": scrub(sender.app_version or ""),
-        "app_build": scrub(sender.app_build or ""),
+        "app": scrub(client.app_name or ""),
+        "app_version": scrub(client.app_version or ""),
+        "app_build": scrub(client.app_build or ""),
     }
 
 
-STEPS: tuple[Step, ...] = (_moment, _happening, _properties, _origin, _event_id)
+STEPS: tuple[Step, ...] = (_moment, _measures, _properties, _event_id)
+HAPPENING_STEPS: tuple[HappeningStep, ...] = (_happening, _origin)
 SENDER_STEPS: tuple[SenderStep, ...] = (_arrival, _place, _identity, _agent, _device, _app)

@@ -6,14 +6,21 @@ is length-prefixed, so that no two inputs read the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 
 def _mac(key: bytes, domain: bytes, size: int, site: int, parts: tuple[bytes, ...]) -> int:
-    data = site.to_bytes(8, "big")
+    return _finished(_keyed(key, domain, size, site), parts)
+
+
+def _keyed(key: bytes, domain: bytes, size: int, site: int) -> blake2b:
+    return blake2b(site.to_bytes(8, "big"), key=key, person=domain, digest_size=size)
+
+
+def _finished(mac: blake2b, parts: tuple[bytes, ...]) -> int:
     for part in parts:
-        data += len(part).to_bytes(4, "big") + part
-    mac = blake2b(data, key=key, person=domain, digest_size=size)
+        mac.update(len(part).to_bytes(4, "big") + part)
     return int.from_bytes(mac.digest(), "big") or 1  # 0 means "none" in the row
 
 
@@ -63,6 +70,18 @@ def network(exclusion_key: bytes, site: int, prefix: bytes) -> str:
     return f"{_mac(exclusion_key, b'exclusion', 16, site, (prefix,)):032x}"
 
 
+def event_ids(event_key: bytes, site: int) -> Callable[[str], int]:
+    """What makes message ids into 64 bits, equal for a message and its retries, so that they count
+    once. The key is taken in once for all that are named with it.
+    """
+    keyed = _keyed(event_key, b"event", 8, site)
+
+    def name(message_id: str) -> int:
+        return _finished(keyed.copy(), (message_id.encode("utf-8", "replace"),))
+
+    return name
+
+
 def event_id(event_key: bytes, site: int, message_id: str) -> int:
-    """64 bits: equal for a message and its retries, so that they count once."""
-    return _mac(event_key, b"event", 8, site, (message_id.encode("utf-8", "replace"),))
+    """One of `event_ids`."""
+    return event_ids(event_key, site)(message_id)

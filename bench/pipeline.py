@@ -19,7 +19,7 @@ from werkzeug.test import create_environ
 from anonymize import referrer
 from anonymize.agent import Agents
 from anonymize.calendar import Calendar
-from anonymize.event import Accepted, RawConsent, RawEvent, RawRequest
+from anonymize.event import Accepted, RawClient, RawConsent, RawEvent, RawRequest
 from anonymize.geo import open_geo
 from anonymize.keys import KeyStore
 from anonymize.pipeline import Context, SitePolicy, anonymize
@@ -43,6 +43,23 @@ SITE = SitePolicy(
     frozenset({"plan", "theme", "level"}),
 )
 GRANTED = RawConsent(categories={"analytics": True})
+PHONE = RawClient(
+    anonymous_id="5f4c3a0e-2a9e-4a2f-8df4-9f3f1c0c7a10",
+    session_id="1",
+    language="nl-BE",
+    screen_width=390,
+    app_name="Shop",
+    app_version="4.2.1",
+    app_build="421",
+    os_name="Android",
+    os_version="14",
+    device_model="SM-G991B",
+    memory_total=8 * 1024**3,
+    storage_total=128 * 1024**3,
+    battery=0.6,
+    connection="wifi",
+)
+SCREEN = RawClient(screen_width=1440)
 
 
 def app_event(number: int, request: RawRequest) -> RawEvent:
@@ -54,22 +71,9 @@ def app_event(number: int, request: RawRequest) -> RawEvent:
         occurred=NOW - timedelta(seconds=number),
         sent=NOW,
         consent=GRANTED,
-        anonymous_id="5f4c3a0e-2a9e-4a2f-8df4-9f3f1c0c7a10",
-        session_id="1",
-        props={"plan": "pro", "level": number, "other": "dropped"},
-        language="nl-BE",
+        client=PHONE,
+        props={"plan": "pro", "level": number % 50, "other": "dropped"},
         screen_name="Player",
-        screen_width=390,
-        app_name="Shop",
-        app_version="4.2.1",
-        app_build="421",
-        os_name="Android",
-        os_version="14",
-        device_model="SM-G991B",
-        memory_total=8 * 1024**3,
-        storage_total=128 * 1024**3,
-        battery=0.6,
-        connection="wifi",
     )
 
 
@@ -81,7 +85,7 @@ def page_view(number: int, request: RawRequest) -> RawEvent:
         message_id=f"0f8fad5b-d9cb-469f-a165-{number:012}",
         url=f"https://example.com/blog/2026/05/article-{number}?q=secret",
         referrer="https://www.google.com/",
-        screen_width=1440,
+        client=SCREEN,
     )
 
 
@@ -92,7 +96,7 @@ def campaign_view(number: int, request: RawRequest) -> RawEvent:
         "pageview",
         message_id=f"0f8fad5b-d9cb-469f-a165-{number:012}",
         url=f"https://example.com/page/{number}?utm_source=news&utm_medium=email&utm_campaign=may",
-        screen_width=1440,
+        client=SCREEN,
     )
 
 

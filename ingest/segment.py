@@ -11,11 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from anonymize.event import Dropped, RawConsent, RawEvent, RawRequest, Reason
+from anonymize.event import (
+    Dropped,
+    RawClient,
+    RawConsent,
+    RawEvent,
+    RawRequest,
+    Reason,
+    SealedStruct,
+)
 from ingest.wire import (
     BATCH_EVENTS,
     EVENT_BYTES,
@@ -146,7 +154,7 @@ class _Event(_Struct, frozen=True):
     properties: dict[str, Any] | None = None
     traits: Any = None
     integrations: Any = None
-    context: _Context | None = None
+    context: msgspec.Raw = msgspec.Raw()  # mostly the same bytes in all of a batch
 
 
 class _Batch(_Struct, frozen=True):
@@ -169,6 +177,7 @@ class _MessageId(_Struct, frozen=True):
 _batches = msgspec.json.Decoder(_Batch)
 _keys = msgspec.json.Decoder(_Key)
 _events = msgspec.json.Decoder(_Event)
+_contexts: msgspec.json.Decoder[_Context | None] = msgspec.json.Decoder(_Context | None)
 _message_ids = msgspec.json.Decoder(_MessageId)
 
 
@@ -188,13 +197,15 @@ class Parcel:
 
     def items(self, request: RawRequest) -> list[Item]:
         """One item for each event, in the order of the body. Never raises."""
+        known: _Known = {}
         if self.kind:
-            return [self._item(raw, request, "") for raw in self.events]
+            return [self._item(raw, request, "", known) for raw in self.events]
         return [
-            self._item(raw, request, f"/batch/{index}") for index, raw in enumerate(self.events)
+            self._item(raw, request, f"/batch/{index}", known)
+            for index, raw in enumerate(self.events)
         ]
 
-    def _item(self, raw: msgspec.Raw, request: RawRequest, pointer: str) -> Item:
+    def _item(self, raw: msgspec.Raw, request: RawRequest, pointer: str, known: _Known) -> Item:
         try:
             if len(raw) > EVENT_BYTES:
                 raise Fault(Reason.TOO_LARGE, "")
@@ -205,13 +216,25 @@ class Parcel:
             read = _KINDS.get(kind)
             if read is None:
                 return Item(Dropped(Reason.UNSUPPORTED_TYPE), event.message_id, pointer=pointer)
-            context = event.context or self.context or _Context()
-            happening = read(event, context)
-            content = _raw_event(event, context, happening, request, self.sent)
-            of_traits = kind == "identify"
-            return Item(content, event.message_id, happening.url_pointer, pointer, of_traits)
+            around = self._surroundings(event, known)
+            happening = read(event, around)
+            content = _raw_event(event, around, happening, request, self.sent)
+            return Item(
+                content, event.message_id, happening.url_pointer, pointer, kind == "identify"
+            )
         except (Fault, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Item(rejection(error), _message_id(raw), pointer=pointer)
+
+    def _surroundings(self, event: _Event, known: _Known) -> _Surroundings:
+        """What surrounds the event, made once of equal bytes. Raises what `_item` catches."""
+        stated = bytes(event.context)
+        session = _session_of_plugin(event.integrations) if event.integrations else None
+        key = stated, event.anonymous_id, event.user_id, session
+        found = known.get(key)
+        if found is None:
+            context = _decoded(stated) or self.context or _Context()
+            found = known[key] = _read(context, event.anonymous_id, event.user_id, session)
+        return found
 
 
 def open_batch(body: bytes) -> Parcel:
@@ -259,7 +282,7 @@ def _message_id(raw: msgspec.Raw) -> str | None:
         return None
 
 
-class _Happening(NamedTuple):
+class _Happening(SealedStruct, frozen=True):
     """What an event's type decides: its name and where its facts are found."""
 
     name: str
@@ -273,20 +296,16 @@ class _Happening(NamedTuple):
     engagement: int | None = None
     scroll: int | None = None
 
-    def __repr__(self) -> str:
-        return "<_Happening>"
 
-
-def _page(event: _Event, context: _Context) -> _Happening:
-    properties = dict(event.properties or {})
+def _page(event: _Event, around: _Surroundings) -> _Happening:
+    properties = event.properties or {}
     stated = {name: _text(properties.pop(name, None), name) for name in _PAGE_PROPERTIES}
     check_properties(properties, "/properties")
-    page = context.page or _Page()
     return _Happening(
         name="pageview",
-        url=stated["url"] or page.url,
+        url=stated["url"] or around.url,
         url_pointer="/properties/url" if stated["url"] else "/context/page/url",
-        referrer=stated["referrer"] or page.referrer,
+        referrer=stated["referrer"] or around.referrer,
         properties=properties,
     )
 
@@ -303,24 +322,23 @@ def _text(value: Any, name: str) -> str | None:
     raise Fault(Reason.WRONG_TYPE, f"/properties/{name}")
 
 
-def _screen(event: _Event, context: _Context) -> _Happening:
-    properties = dict(event.properties or {})
+def _screen(event: _Event, around: _Surroundings) -> _Happening:
+    properties = event.properties or {}
     check_properties(properties, "/properties")
     name = event.name or properties.pop("name", None)
     if name is not None and not isinstance(name, str):
         raise Fault(Reason.WRONG_TYPE, "/properties/name")
     if name and len(name) > NAME_LENGTH:
         raise Fault(Reason.TOO_LONG, "/properties/name")
-    page = context.page or _Page()
     return _Happening(
-        "screen", page.url, "/context/page/url", page.referrer, name or None, properties
+        "screen", around.url, "/context/page/url", around.referrer, name or None, properties
     )
 
 
-def _track(event: _Event, context: _Context) -> _Happening:
+def _track(event: _Event, around: _Surroundings) -> _Happening:
     if not event.event:
         raise Fault(Reason.MISSING_FIELD, "/event")
-    properties = dict(event.properties or {})
+    properties = event.properties or {}
     check_properties(properties, "/properties")
     revenue, currency = None, None
     if (amount := properties.pop("revenue", None)) is not None:
@@ -334,12 +352,11 @@ def _track(event: _Event, context: _Context) -> _Happening:
     reports = event.event == "engagement"
     engagement = _measure(properties, "engagementTime") if reports else None
     scroll = _measure(properties, "scrollDepth") if reports else None
-    page = context.page or _Page()
     return _Happening(
         name=event.event,
-        url=page.url,
+        url=around.url,
         url_pointer="/context/page/url",
-        referrer=page.referrer,
+        referrer=around.referrer,
         properties=properties,
         revenue=revenue,
         currency=currency,
@@ -357,12 +374,13 @@ def _measure(properties: dict[str, Any], name: str) -> int | None:
     return None if value is None else int(value)
 
 
-def _identify(event: _Event, context: _Context) -> _Happening:
+def _identify(event: _Event, around: _Surroundings) -> _Happening:
     """Traits are told like properties, of which the site allows some. None is worth a refusal."""
-    page = context.page or _Page()
     traits = event.traits if isinstance(event.traits, dict) else {}
     stated = {key: value for key, value in traits.items() if is_scalar(value)}
-    return _Happening("identify", page.url, "/context/page/url", page.referrer, properties=stated)
+    return _Happening(
+        "identify", around.url, "/context/page/url", around.referrer, properties=stated
+    )
 
 
 _KINDS = {"page": _page, "screen": _screen, "track": _track, "identify": _identify}
@@ -374,39 +392,71 @@ _FILE_WRITERS = frozenset({"analytics-kotlin", "analytics-swift", "analytics-csh
 
 def _raw_event(
     event: _Event,
-    context: _Context,
+    around: _Surroundings,
     happening: _Happening,
     request: RawRequest,
     sent: datetime | None,
 ) -> RawEvent:
+    stated = "/timestamp" if event.timestamp else "/originalTimestamp"
+    return RawEvent(
+        request=request,
+        name=happening.name,
+        message_id=event.message_id or None,
+        occurred=time_of(event.timestamp or event.original_timestamp, stated),
+        sent=None if around.writes_files else time_of(event.sent_at, "/sentAt") or sent,
+        consent=around.consent,
+        child_directed=around.child_directed,
+        client=around.client,
+        url=happening.url or None,
+        referrer=happening.referrer or None,
+        campaign=around.campaign,
+        screen_name=happening.screen,
+        engagement=happening.engagement,
+        scroll=happening.scroll,
+        props=happening.properties,
+        revenue=happening.revenue,
+        currency=happening.currency,
+    )
+
+
+class _Surroundings(SealedStruct, frozen=True):
+    """What an event's context and identifiers say, in the terms of `RawEvent`."""
+
+    client: RawClient
+    consent: RawConsent
+    child_directed: bool
+    campaign: Mapping[str, str]
+    url: str | None
+    referrer: str | None
+    writes_files: bool
+
+
+_Known = dict[tuple[object, ...], _Surroundings]
+
+
+def _decoded(context: bytes) -> _Context | None:
+    if not context:
+        return None
+    try:
+        return _contexts.decode(context)
+    except msgspec.ValidationError as error:
+        rejected = rejection(error)
+    raise Fault(rejected.reason, f"/context{rejected.pointer}")
+
+
+def _read(context: _Context, anonymous_id: _Id, user_id: _Id, session: str | None) -> _Surroundings:
     app = context.app or _App()
     device = context.device or _Device()
     system = context.os or _System()
     system_name = _system_name(system, device)
     screen = context.screen or _Screen()
     scale = _scale(screen.density, system_name) if screen.density else 1
-    stated = "timestamp" if event.timestamp else "originalTimestamp"
-    return RawEvent(
-        request=request,
-        name=happening.name,
-        message_id=event.message_id or None,
-        occurred=time_of(event.timestamp or event.original_timestamp, f"/{stated}"),
-        sent=None if _writes_files(context) else time_of(event.sent_at, "/sentAt") or sent,
-        consent=_consent(context.consent) if context.consent else RawConsent(),
-        child_directed=bool(context.child_directed),
-        anonymous_id=_word(event.anonymous_id),
-        user_id=_word(event.user_id),
-        session_id=_session(event, context),
-        url=happening.url or None,
-        referrer=happening.referrer or None,
-        campaign=_campaign(context.campaign) if context.campaign else {},
-        engagement=happening.engagement,
-        scroll=happening.scroll,
-        props=happening.properties,
-        revenue=happening.revenue,
-        currency=happening.currency,
+    page = context.page or _Page()
+    client = RawClient(
+        anonymous_id=_word(anonymous_id),
+        user_id=_word(user_id),
+        session_id=_session(context) or session,
         language=context.locale,
-        screen_name=happening.screen,
         screen_width=_size(screen.width, scale),
         screen_height=_size(screen.height, scale),
         app_name=app.name,
@@ -420,6 +470,15 @@ def _raw_event(
         storage_total=_storage(device, system_name) if device.storage else None,
         battery=device.battery.level if device.battery else None,
         connection=_connection(context.network) if context.network else None,
+    )
+    return _Surroundings(
+        client=client,
+        consent=_consent(context.consent) if context.consent else RawConsent(),
+        child_directed=bool(context.child_directed),
+        campaign=_campaign(context.campaign) if context.campaign else {},
+        url=page.url,
+        referrer=page.referrer,
+        writes_files=_writes_files(context),
     )
 
 
@@ -455,16 +514,13 @@ def _writes_files(context: _Context) -> bool:
     return context.library is not None and str(context.library.name).lower() in _FILE_WRITERS
 
 
-def _session(event: _Event, context: _Context) -> str | None:
-    stated = _word(context.session_id) or (_word(context.session.id) if context.session else None)
-    if stated or not isinstance(event.integrations, dict):
-        return stated
-    return _amplitudes_session(event.integrations)
+def _session(context: _Context) -> str | None:
+    return _word(context.session_id) or (_word(context.session.id) if context.session else None)
 
 
-def _amplitudes_session(integrations: dict[str, Any]) -> str | None:
+def _session_of_plugin(integrations: Any) -> str | None:
     """Where the SDKs' plugins for sessions put theirs; -1 before there is one."""
-    amplitude = integrations.get("Actions Amplitude")
+    amplitude = integrations.get("Actions Amplitude") if isinstance(integrations, dict) else None
     session = amplitude.get("session_id") if isinstance(amplitude, dict) else None
     return (
         str(session) if isinstance(session, int | str) and session not in (-1, "", "-1") else None

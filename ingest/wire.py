@@ -9,11 +9,19 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import msgspec
 
-from anonymize.event import REFUSALS, REJECTIONS, Dropped, RawEvent, Reason, Rejected
+from anonymize.event import (
+    REFUSALS,
+    REJECTIONS,
+    Dropped,
+    RawEvent,
+    Reason,
+    Rejected,
+    SealedStruct,
+)
 
 # The limits of the contract. Lengths are in characters, sizes in bytes.
 BODY_BYTES = 500 * 1024  # also once decompressed
@@ -35,7 +43,7 @@ Url = Annotated[str, msgspec.Meta(max_length=URL_LENGTH)]
 Integer = Annotated[int, msgspec.Meta(ge=INTEGERS.start, le=INTEGERS.stop - 1)]
 
 
-class Item(NamedTuple):
+class Item(SealedStruct, frozen=True):
     """One event of a request: ready for the pipeline, or already decided by its wire format.
 
     `pointer` is the JSON pointer (RFC 6901) of the event in the body, and `url_pointer` that of
@@ -134,7 +142,8 @@ def check_properties(properties: dict[str, Any], pointer: str) -> None:
     for key, value in properties.items():
         if len(key) > KEY_LENGTH:
             raise Fault(Reason.TOO_LONG, pointer)  # the key itself is not repeated: it may be long
-        _check(value, f"{pointer}/{_escaped(key)}", DEPTH - 1)
+        if not is_scalar(value):  # which most are: no pointer needs to be made
+            _check(value, f"{pointer}/{_escaped(key)}", DEPTH - 1)
 
 
 def _check(value: Any, pointer: str, levels: int) -> None:

@@ -17,6 +17,7 @@ from anonymize.event import (
     Accepted,
     Basis,
     Dropped,
+    RawClient,
     RawConsent,
     RawEvent,
     RawRequest,
@@ -66,7 +67,9 @@ def context(policy="exempt", *, keys=None, late=timedelta(days=7), settings=None
 
 
 def event(**fields):
-    return RawEvent(fields.pop("request", REQUEST), fields.pop("name", "pageview"), **fields)
+    stated = {name: fields.pop(name) for name in RawClient.__struct_fields__ if name in fields}
+    request, name = fields.pop("request", REQUEST), fields.pop("name", "pageview")
+    return RawEvent(request, name, client=RawClient(**stated), **fields)
 
 
 def row(raw, ctx=None):
@@ -97,6 +100,10 @@ def test_an_exempt_view_keeps_what_the_matrix_says():
 )
 def test_a_city_is_stored_of_people_who_consented_where_the_site_asks(settings, consent, city):
     assert row(event(consent=consent), context(settings=settings)).city == city
+
+
+def test_an_event_whose_name_is_nothing_but_a_query_is_stored_without_one():
+    assert row(event(name="?token=hunter2")).name == ""
 
 
 def test_without_consent_under_opt_in_there_is_no_visitor_and_only_the_hour():
@@ -338,14 +345,14 @@ whole = st.none() | st.integers(min_value=-(2**63), max_value=2**63)
 def filled(draw, mark):
     """An event with something in every field. `mark()` is a text that occurs nowhere else."""
     text = st.builds(lambda before, after: before + mark() + after, texts, texts)
-    return RawEvent(
-        RawRequest(
+    return event(
+        request=RawRequest(
             NOW,
             draw(st.ip_addresses().map(str) | text),
             draw(st.just(FIREFOX) | text.map("Mozilla/5.0 {}".format)),
             sdk=draw(st.booleans()),
         ),
-        draw(st.sampled_from(["pageview", "engagement"]) | texts.filter(bool)),
+        name=draw(st.sampled_from(["pageview", "engagement"]) | texts.filter(bool)),
         message_id=draw(text),
         occurred=NOW - draw(st.timedeltas(timedelta(0), timedelta(days=2))),
         sent=NOW,
@@ -457,10 +464,13 @@ def test_a_row_does_not_depend_on_what_came_before_it_in_its_request(consent, on
     """What is remembered between the events of a request is never another event's."""
     one = msgspec.structs.replace(one, consent=consent, child_directed=False)
     together = context()
-    for name in RawEvent.__struct_fields__:
-        changed = msgspec.structs.replace(one, **{name: getattr(other, name)})
-        for raw in (one, changed):
-            assert anonymize(raw, together) == anonymize(raw, context()), name
+    changes = [{name: getattr(other, name)} for name in RawEvent.__struct_fields__] + [
+        {"client": msgspec.structs.replace(one.client, **{name: getattr(other.client, name)})}
+        for name in RawClient.__struct_fields__
+    ]
+    for change in changes:
+        for raw in (one, msgspec.structs.replace(one, **change)):
+            assert anonymize(raw, together) == anonymize(raw, context()), change.keys()
 
 
 @given(
@@ -475,8 +485,8 @@ def test_no_input_makes_the_pipeline_raise(
     name, url, referrer, address, agent, props, numbers, language, os_name, version, revenue,
     granted, sdk, occurred,
 ):  # fmt: skip
-    raw = RawEvent(
-        RawRequest(NOW, address, agent, sdk=sdk), name,
+    raw = event(
+        request=RawRequest(NOW, address, agent, sdk=sdk), name=name,
         occurred=occurred and occurred.replace(tzinfo=UTC), url=url, referrer=referrer,
         consent=CONSENT if granted else RawConsent(), anonymous_id="a", props=props,
         engagement=numbers[0] and abs(numbers[0]), scroll=numbers[1] and abs(numbers[1]),

@@ -110,13 +110,14 @@ def test_device_facts_are_read_from_the_context():
             "library": {"name": "analytics-kotlin"},
         },
     )
-    assert (found.anonymous_id, found.user_id, found.session_id) == ("anon", "7", "12")
-    assert (found.app_name, found.app_version, found.app_build) == ("App", "3.1", "3100")
-    assert (found.os_name, found.os_version) == ("Android", "15")
-    assert (found.device_type, found.device_model) == ("android", "Pixel 8")
-    assert (found.memory_total, found.storage_total) == (8_000_000_000, 128_000_000_000)
-    assert (found.battery, found.connection) == (0.5, "cellular")
-    assert (found.screen_width, found.screen_height, found.language) == (411, 914, "nl-BE")
+    client = found.client
+    assert (client.anonymous_id, client.user_id, client.session_id) == ("anon", "7", "12")
+    assert (client.app_name, client.app_version, client.app_build) == ("App", "3.1", "3100")
+    assert (client.os_name, client.os_version) == ("Android", "15")
+    assert (client.device_type, client.device_model) == ("android", "Pixel 8")
+    assert (client.memory_total, client.storage_total) == (8_000_000_000, 128_000_000_000)
+    assert (client.battery, client.connection) == (0.5, "cellular")
+    assert (client.screen_width, client.screen_height, client.language) == (411, 914, "nl-BE")
     assert found.campaign == {"campaign": "spring", "source": "news"}
 
 
@@ -131,7 +132,7 @@ def test_device_facts_are_read_from_the_context():
     ],
 )
 def test_connection(network, connection):
-    assert event(type="screen", context={"network": network}).connection == connection
+    assert event(type="screen", context={"network": network}).client.connection == connection
 
 
 def test_consent_is_read_in_every_form_and_unset_is_none():
@@ -181,7 +182,7 @@ def test_the_batchs_sending_time_holds_for_events_that_state_none():
 
 def test_the_batchs_context_holds_for_events_that_have_none():
     [item] = items({"type": "screen"}, context={"app": {"name": "App"}})
-    assert item.content.app_name == "App"
+    assert item.content.client.app_name == "App"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_an_identify_tells_its_scalar_traits_and_nothing_else():
     odd = {"long": "x" * 301, "none": None, "huge": 2**64}
     [item] = items({"type": "identify", "userId": "u", "traits": traits | odd})
     assert item.of_traits
-    assert (item.content.name, item.content.user_id) == ("identify", "u")
+    assert (item.content.name, item.content.client.user_id) == ("identify", "u")
     assert item.content.props == {"plan": "pro", "seats": 3, "beta": True}
 
 
@@ -226,7 +227,7 @@ def test_traits_of_another_shape_are_none(traits):
     ],
 )
 def test_a_session_is_read_where_sdks_and_their_plugins_put_it(fields, session):
-    assert event(type="screen", **fields).session_id == session
+    assert event(type="screen", **fields).client.session_id == session
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_a_session_is_read_where_sdks_and_their_plugins_put_it(fields, session):
 def test_storage_is_not_read_from_apples_devices_nor_from_unknown_ones(context, storage):
     device = {"storage": {"total": 64}} | context.get("device", {})
     found = event(type="screen", context=context | {"device": device})
-    assert found.storage_total == storage
+    assert found.client.storage_total == storage
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_storage_is_not_read_from_apples_devices_nor_from_unknown_ones(context, 
 )
 def test_systems_and_devices_as_apples_sdk_states_them(context, system, kind):
     found = event(type="screen", context=context)
-    assert (found.os_name, found.device_type) == (system, kind)
+    assert (found.client.os_name, found.client.device_type) == (system, kind)
 
 
 @pytest.mark.parametrize(
