@@ -141,7 +141,7 @@ class _Context(_Struct, frozen=True):
     session_id: _Id = None
 
 
-class _Event(_Struct, frozen=True):
+class _Facts(_Struct, frozen=True):
     type: str | None = None
     event: Name | None = None
     name: Name | None = None
@@ -154,7 +154,18 @@ class _Event(_Struct, frozen=True):
     properties: dict[str, Any] | None = None
     traits: Any = None
     integrations: Any = None
-    context: msgspec.Raw = msgspec.Raw()  # mostly the same bytes in all of a batch
+
+
+class _Event(_Facts, frozen=True):
+    """As it is described (operate/operations.py)."""
+
+    context: _Context | None = None
+
+
+class _Opened(_Facts, frozen=True):
+    """As it is read: mostly the context is the same bytes in all of a batch."""
+
+    context: msgspec.Raw = msgspec.Raw()
 
 
 class _Batch(_Struct, frozen=True):
@@ -176,7 +187,7 @@ class _MessageId(_Struct, frozen=True):
 
 _batches = msgspec.json.Decoder(_Batch)
 _keys = msgspec.json.Decoder(_Key)
-_events = msgspec.json.Decoder(_Event)
+_events = msgspec.json.Decoder(_Opened)
 _contexts: msgspec.json.Decoder[_Context | None] = msgspec.json.Decoder(_Context | None)
 _message_ids = msgspec.json.Decoder(_MessageId)
 
@@ -225,7 +236,7 @@ class Parcel:
         except (Fault, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return Item(rejection(error), _message_id(raw), pointer=pointer)
 
-    def _surroundings(self, event: _Event, known: _Known) -> _Surroundings:
+    def _surroundings(self, event: _Opened, known: _Known) -> _Surroundings:
         """What surrounds the event, made once of equal bytes. Raises what `_item` catches."""
         stated = bytes(event.context)
         session = _session_of_plugin(event.integrations) if event.integrations else None
@@ -297,7 +308,7 @@ class _Happening(SealedStruct, frozen=True):
     scroll: int | None = None
 
 
-def _page(event: _Event, around: _Surroundings) -> _Happening:
+def _page(event: _Opened, around: _Surroundings) -> _Happening:
     properties = event.properties or {}
     stated = {name: _text(properties.pop(name, None), name) for name in _PAGE_PROPERTIES}
     check_properties(properties, "/properties")
@@ -322,7 +333,7 @@ def _text(value: Any, name: str) -> str | None:
     raise Fault(Reason.WRONG_TYPE, f"/properties/{name}")
 
 
-def _screen(event: _Event, around: _Surroundings) -> _Happening:
+def _screen(event: _Opened, around: _Surroundings) -> _Happening:
     properties = event.properties or {}
     check_properties(properties, "/properties")
     name = event.name or properties.pop("name", None)
@@ -335,7 +346,7 @@ def _screen(event: _Event, around: _Surroundings) -> _Happening:
     )
 
 
-def _track(event: _Event, around: _Surroundings) -> _Happening:
+def _track(event: _Opened, around: _Surroundings) -> _Happening:
     if not event.event:
         raise Fault(Reason.MISSING_FIELD, "/event")
     properties = event.properties or {}
@@ -374,7 +385,7 @@ def _measure(properties: dict[str, Any], name: str) -> int | None:
     return None if value is None else int(value)
 
 
-def _identify(event: _Event, around: _Surroundings) -> _Happening:
+def _identify(event: _Opened, around: _Surroundings) -> _Happening:
     """Traits are told like properties, of which the site allows some. None is worth a refusal."""
     traits = event.traits if isinstance(event.traits, dict) else {}
     stated = {key: value for key, value in traits.items() if is_scalar(value)}
@@ -391,7 +402,7 @@ _FILE_WRITERS = frozenset({"analytics-kotlin", "analytics-swift", "analytics-csh
 
 
 def _raw_event(
-    event: _Event,
+    event: _Opened,
     around: _Surroundings,
     happening: _Happening,
     request: RawRequest,
