@@ -88,7 +88,10 @@ const pages = {
   "app.js": await bundle("pages/app.ts"),
   "install.js": await bundle("pages/install.ts"),
   "app.css": await bundle("pages/app.css"),
+  "sections.js": await bundle("pages/sections.ts"),
+  "realtime.js": await bundle("pages/realtime.ts"),
   "favicon.svg": readFileSync(new URL("pages/favicon.svg", here)),
+  "sections.css": await bundle("pages/sections.css"),
 };
 const scripts = {};
 for (const [name, { entry, ...rest }] of Object.entries(SCRIPTS)) {

@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import accounts.commands
 import dashboards.pages
+import dashboards.sections
 import dashboards.stats
 import ingest.views
 from accounts import account, signin
@@ -77,11 +78,25 @@ def assemble(services: Services) -> Flask:
     app.register_blueprint(openapi.blueprint())
     first = FirstEvents(services.control)
     dashboards.pages.init(app, services.reading, services.sites, first, settings)
+    definitions = Definitions(services.control)
+    dashboards.sections.init(
+        app,
+        dashboards.sections.Parts(
+            services.reading,
+            services.sites,
+            definitions,
+            services.audit,
+            services.keys.status,
+            lambda: health.states(services),
+            settings.late_days,
+            now,
+        ),
+    )
     stats = dashboards.stats.blueprint(
         services.reading,
         services.sites,
         Tokens(services.control),
-        Definitions(services.control),
+        definitions,
         now,
     )
     csrf.exempt(stats)

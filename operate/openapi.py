@@ -23,7 +23,7 @@ from operate.operations import EVENT, JSON, OPERATIONS, Answer, Operation
 from releases.tables import DIMENSIONS
 
 # Blueprints of pages that people read in a browser.
-PAGES = frozenset({"account", "opt_out", "pages", "signin"})
+PAGES = frozenset({"account", "opt_out", "pages", "sections", "signin"})
 # What is built with the front end, and the beacon: files, whatever asks.
 ASSETS = "assets"
 
@@ -32,6 +32,7 @@ _HEADERS = {
     "Retry-After": "seconds after which to come again",
     "X-Plausible-Dropped": "1 where the event was not kept",
     "WWW-Authenticate": "Bearer",
+    "Content-Disposition": "the name under which to keep it",
     "Access-Control-Allow-Origin": "*",
 }
 _SECURITY = {

@@ -304,6 +304,25 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {
             200: Answer("Text format 0.0.4.", str, TEXT),
             403: Answer("Neither the token nor the machine itself.", str, TEXT),
+    **{
+        ("GET", f"/sites/<domain>/{page}/<name>.csv"): Operation(
+            "Pages",
+            f"A table of the page {page} of a site, to take along",
+            {
+                200: Answer("The table.", str, CSV, ("Content-Disposition",)),
+                302: Answer("To where one signs in.", headers=("Location",)),
+                404: Answer("There is no such site or table.", str, "text/html"),
+            },
+            query={
+                "period": "? 7d, 28d, 12mo …, or custom with from and to",
+                "from": "? the first day",
+                "to": "? the last day",
+            },
+            security=("session",),
+            unsigned=False,
+        )
+        for page in ("apps", "explore", "data")
+    },
         },
         security=("metricsToken",),
     ),

@@ -394,6 +394,21 @@ class Reading:
             shown[int(row.key[1])][row.key[0]] = row.figures.visitors or 0
         return [_reached(shown, step) for step in shown]
 
+    def defined_days(self, site: Site, number: int, first: date, last: date) -> int:
+        """Of how many days a definition has been computed, whatever of it may be shown."""
+        here = released_definitions.c
+        wanted = (
+            select(func.count())
+            .select_from(released_definitions.join(definitions))
+            .where(
+                definitions.c.site == site.id,
+                here.definition == number,
+                here.day.between(first, last),
+            )
+        )
+        with self._control.connect() as connection:
+            return int(connection.execute(wanted).scalar_one())
+
     def _followed(
         self, site: Site, table: str, period: str, first: date, last: date
     ) -> list[tuple[Any, ...]]:

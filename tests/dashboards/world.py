@@ -17,19 +17,23 @@ from pathlib import Path
 
 from flask import Flask, abort
 from flask.testing import FlaskClient
+from flask_babel import Babel
 from sqlalchemy import Engine, insert
 
 from accounts import account, signin
 from accounts.audit import Audit
 from accounts.people import People
+from anonymize.keys import KeyStore
 from config.settings import Settings, load
 from control.database import open_control, released_days
+from control.definitions import Definitions
 from control.first_events import FirstEvents
 from control.sites import Site, Sites
-from dashboards import pages
+from dashboards import pages, sections
 from releases.reading import Reading
 from store.clickhouse import Store, hosting
 from store.migrate import migrate
+from subjects import languages
 
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 TODAY = date(2026, 11, 22)
@@ -122,9 +126,24 @@ def build(settings: Settings, control: Engine, people: People) -> Flask:
     door = signin.Door.of(control, audit, bytes(32), now=lambda: NOW)
     signin.init(app, door, settings)
     app.register_blueprint(account.blueprint(door))
+    Babel(app, locale_selector=languages.wanted)
     reading = Reading(Store(settings), control)
     first = FirstEvents(control, lambda: NOW)
     pages.init(app, reading, Sites(control, ttl=0), first, settings, now=lambda: NOW)
+    keys = KeyStore(settings.keys_url, bytes(32), lambda: NOW)
+    sections.init(
+        app,
+        sections.Parts(
+            reading,
+            Sites(control, ttl=0),
+            Definitions(control, lambda: NOW),
+            audit,
+            keys.status,
+            lambda: {"spool": {"ok": True, "reason": "has room"}},
+            late_days=7,
+            now=lambda: NOW,
+        ),
+    )
     app.add_url_rule("/forbidden", view_func=lambda: abort(403), endpoint="forbidden")
     app.add_url_rule("/broken", view_func=_broken)
     return app
