@@ -19,17 +19,20 @@ from tqdm import tqdm
 
 from accounts.audit import COMMAND_LINE
 from accounts.people import People
+from anonymize import exclusion
 from anonymize.event import Accepted
 from anonymize.keys import EphemeralKeys, Keys
+from control import definitions as declared
 from control.database import imported_days
-from control.sites import Site
+from control.definitions import Definition, Definitions
+from control.sites import Changes, Site
 from ingest import plausible, segment
 from ingest.collector import Collector, Sink
 from ingest.final_days import final_days
 from ingest.wire import Item
 from operate import supervisor
 from operate.commands import with_services
-from operate.demo_traffic import APP, WEBSITE, ZONE, Sent, generate
+from operate.demo_traffic import APP, PREVIEW, WEBSITE, ZONE, Sent, generate
 from operate.import_log import Damaged, publish
 from operate.jobs import await_notice, catch_up, loaded_until, store_at_hand
 from operate.services import Services, now
@@ -105,11 +108,38 @@ def _decoded(sent: Sent) -> list[Item]:
 
 
 def _sites(services: Services) -> dict[str, Site]:
-    return {
-        domain: services.sites.by_domain(domain)
-        or services.sites.add(domain, ZONE.key, "exempt", "BE")
-        for domain in (WEBSITE, APP)
-    }
+    return {domain: services.sites.by_domain(domain) or _added(services, domain) for domain in _SET}
+
+
+def _added(services: Services, domain: str) -> Site:
+    """A site as its team would have set it up, with what they declared."""
+    site = services.sites.add(domain, ZONE.key, "exempt", "BE")
+    definitions = Definitions(services.control, now)
+    for definition in _DECLARED[domain]:
+        definitions.add(site, definition)
+    return services.sites.set(site, **_SET[domain])
+
+
+_SET: dict[str, Changes] = {
+    WEBSITE: {
+        "properties": ("class", "plan", "lcp", "inp", "cls", "ttfb", "load"),
+        "excluded_paths": (exclusion.path(PREVIEW),),
+    },
+    APP: {"properties": ("route",)},
+}
+_DECLARED: dict[str, tuple[Definition, ...]] = {
+    WEBSITE: (
+        declared.goal("Ticket bought", event_name="Purchase"),
+        declared.goal("Signed up", event_name="Signup"),
+        declared.goal("Looked for a route", prefix="/routes"),
+        declared.funnel("From a route to a ticket", ["/", "/routes", "Purchase"]),
+        declared.segment("Belgian phones", [("country", "BE"), ("device", "Mobile")]),
+    ),
+    APP: (
+        declared.goal("Ticket bought", event_name="Ticket Bought"),
+        declared.segment("iPhones", [("os", "iOS")]),
+    ),
+}
 
 
 def _filled(services: Services, site: Site) -> bool:

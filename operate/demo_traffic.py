@@ -190,6 +190,13 @@ _HOURS = _Choice(
 _WEEKDAYS = (1.04, 1.08, 1.06, 1.02, 0.94, 0.62, 0.7)
 
 
+RATINGS = ("good", "needs-improvement", "poor")
+# What browsers rate, and how often it goes wrong.
+_VITALS = {"lcp": 1.0, "inp": 0.6, "cls": 0.8, "ttfb": 0.5, "load": 1.1}
+# Where the demo's own people look at drafts: the site excludes it.
+PREVIEW = "/preview"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class _Person:
     """An invented visitor. `choice` is what they told the consent banner, None where not asked."""
@@ -248,8 +255,9 @@ def generate(days: Sequence[date], until: datetime, seed: int = 20) -> Iterator[
     rng = random.Random(seed)  # noqa: S311  nothing here is a secret
     readers = [_person(rng) for _ in range(9000)]
     riders = [_person(rng, _PHONES.draw(rng)) for _ in range(1500)]
+    later: list[Sent] = []  # what phones without a network send on another day
     for number, day in enumerate(days):
-        sent: list[Sent] = []
+        sent = later
         for _ in range(_visits(rng, _WEB_VISITS, number, day)):
             # Some come often: the square of a uniform number favours the front of the list.
             person = readers[int(len(readers) * rng.random() ** 2)]
@@ -258,7 +266,9 @@ def generate(days: Sequence[date], until: datetime, seed: int = 20) -> Iterator[
             person = riders[int(len(riders) * rng.random() ** 2)]
             sent += _app_visit(rng, person, _start(rng, day), number)
         sent += [_bot_view(rng, _start(rng, day)) for _ in range(60)]
+        sent += [_preview(rng, rng.choice(readers), _start(rng, day)) for _ in range(24)]
         last = min(until, _midnight(day + timedelta(days=1)) - timedelta(seconds=1))
+        later = [s for s in sent if s.at > last]
         yield from sorted((s for s in sent if s.at <= last), key=lambda s: s.at)
 
 
@@ -327,9 +337,22 @@ def _web_visit(rng: random.Random, person: _Person, at: datetime) -> Iterator[Se
             bought = True
             fare = round(rng.lognormvariate(3.5, 0.5), 2)
             yield _web_event(person, at, "Purchase", url, "", {"class": "2"}, fare)
+        if person.choice:  # browsers of those who agreed rate their load times
+            yield _web_event(person, at, "Web Vitals", url, "", _ratings(rng, person, path))
         if rng.random() < 0.46:
             return
         path, query, referrer = _PAGES.draw(rng), "", url
+
+
+def _ratings(rng: random.Random, person: _Person, path: str) -> dict[str, str]:
+    """How quick a page was: worse on phones, and where there are maps."""
+    slow = 0.06 + 0.12 * ("Mobile" in person.agent) + 0.14 * path.startswith("/routes")
+    return {
+        name: rng.choices(
+            RATINGS, (1 - 2 * slow * weight, 1.3 * slow * weight, 0.7 * slow * weight)
+        )[0]
+        for name, weight in _VITALS.items()
+    }
 
 
 def _web_event(
@@ -429,7 +452,14 @@ def _app_visit(rng: random.Random, person: _Person, at: datetime, number: int) -
                 "properties": fare | {"route": route},
             }
             events.append((at + timedelta(seconds=5), track))
-    yield _segment(APP, person, events[-1][0], events, context)
+    # Some phones find a network on another day.
+    away = timedelta(days=rng.expovariate(0.9), hours=6) if rng.random() < 0.05 else timedelta()
+    yield _segment(APP, person, events[-1][0] + away, events, context)
+
+
+def _preview(rng: random.Random, person: _Person, at: datetime) -> Sent:
+    """Somebody of the house reads a draft."""
+    return _web_event(person, at, "pageview", f"https://{WEBSITE}{PREVIEW}/winter", "")
 
 
 def _bot_view(rng: random.Random, at: datetime) -> Sent:
