@@ -51,7 +51,6 @@ async function script({ entry, full = true, module = false }) {
   const joined = await build({
     entryPoints: [new URL(entry, here).pathname],
     bundle: true,
-    minifySyntax: true,
     format: "esm",
     target: ["es2021"],
     define: { FULL: String(full), VERSION: JSON.stringify(banner.version) },
@@ -66,6 +65,8 @@ async function script({ entry, full = true, module = false }) {
       unsafe_methods: true,
       pure_getters: true,
       keep_fargs: false,
+      hoist_funs: true,
+      inline: 1,
     },
   });
   return Buffer.from(module ? code : `(()=>{${code.replace(/;$/, "")}})();\n`);
