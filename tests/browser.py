@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -25,20 +25,28 @@ def executable(playwrights_own: str) -> str | None:
     return found or (playwrights_own if Path(playwrights_own).exists() else None)
 
 
+def launch(chromium: BrowserType, without: Sequence[str] = ()) -> Browser:
+    """A headless Chromium, `without` some of the arguments that Playwright gives it. Requests to
+    anywhere but the loopback fail, as offline ones do.
+    """
+    path = executable(chromium.executable_path)
+    if path is None:
+        reason = "no Chromium found: install Debian's package chromium"
+        if os.environ.get("DISCREET_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return chromium.launch(
+        executable_path=path,
+        args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        ignore_default_args=list(without),
+    )
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium. Requests to anywhere but the loopback fail, as offline ones do."""
+    """The Chromium of a module's tests."""
     with sync_playwright() as playwright:
-        path = executable(playwright.chromium.executable_path)
-        if path is None:
-            reason = "no Chromium found: install Debian's package chromium"
-            if os.environ.get("DISCREET_REQUIRE_BROWSER") == "1":
-                pytest.fail(reason)
-            pytest.skip(reason)
-        chromium = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
+        chromium = launch(playwright.chromium)
         yield chromium
         chromium.close()
 

@@ -33,12 +33,11 @@ export function look(): void {
   }
 }
 
-/** What was said in another tab. */
+/** What was said in another tab: nothing that waits leaves after an objection or a withdrawal. */
 export function lookAgain(): void {
-  if (kept.id) {
-    recall();
-    if (!kept.id) clear();
-  }
+  const before = kept;
+  if (looked) recall();
+  if (silent() || (before.id && !kept.id)) clear();
 }
 
 async function declare(said: object, known: Kept): Promise<Receipt> {
@@ -78,7 +77,6 @@ export const consent: Discreet["consent"] = async (categoryPreferences, details)
 };
 
 export function ignore(on = true): void {
-  look();
   clear();
   keep({ objected: on });
 }

@@ -8,8 +8,8 @@ let since = 0;
 let spent = 0; // milliseconds
 let bottom = 0; // pixels
 
-// What a site may measure without consent it may not measure of those who refused.
-const allowed = (): unknown => (kept.choice ? kept.born : settings.policy === "exempt");
+/** What a site may measure without consent it may not measure of those who refused. */
+export const allowed = (): unknown => (kept.choice ? kept.born : settings.policy === "exempt");
 
 function look(): void {
   const time = Date.now();

@@ -1,12 +1,12 @@
 // What may lie on the device: the choice; after a grant also an identifier and what waits for a
 // network; after an objection only that. One entry of localStorage, `discreet`, which no request carries and no
-// other origin reads. It is not looked at before the page asks for it.
+// other origin reads. It is looked at where the page asks for it, or measures without asking anybody.
 
 import type { Categories, Details, Message } from "./types.js";
 
 export interface Kept {
   /** The choice as events state it. */
-  choice?: { categoryPreferences: Categories; updatedAt: string } & Details;
+  choice?: { categoryPreferences: Categories; updatedAt: Date | string } & Details;
   /** The same as the page stated it, to know it again. */
   said?: string;
   /** When all of this ends; Unix milliseconds. */

@@ -4,7 +4,7 @@
 //   <script defer data-domain="example.com" src="https://HOST/js/script.hash.outbound-links.js"></script>
 
 import { start } from "./start.js";
-import type { Discreet, EventOptions, Message } from "./types.js";
+import type { Discreet, EventOptions, Message, Settings } from "./types.js";
 
 /** https://plausible.io/docs/custom-event-goals, and the names of older scripts. */
 interface Options extends EventOptions {
@@ -153,8 +153,7 @@ function init(given: Config = {}): void {
   const local = LOCAL.test(location.hostname);
   if (local && !has("local") && !config.captureOnLocalhost) return;
   const manual = has("manual") || config.autoCapturePageviews === false;
-  const settings = {
-    policy: "exempt", // Plausible's script tells this of everybody; the service decides what it keeps
+  const settings: Settings = {
     ...tag.dataset,
     domain,
     api: config.endpoint || tag.dataset.api,
@@ -164,6 +163,9 @@ function init(given: Config = {}): void {
     for (const type of ["click", "auxclick", "submit"]) addEventListener(type, tagged, true);
   }
   window.discreet = discreet = start(settings, tag.src, before);
+  // Plausible's script tells engagement of everybody; the service decides what it keeps. Afterwards:
+  // a tag that doesn't speak of an exemption is none to look at the device by.
+  settings.policy ??= "exempt";
 }
 
 const stub = page.plausible;

@@ -2,8 +2,8 @@
 
 import { settings } from "./settings.js";
 
-/** When something happens: now, as the service reads it. */
-export const now = (): string => new Date().toISOString();
+/** When something happens. JSON writes it as the service reads it (RFC 3339, UTC). */
+export const now = (): Date => new Date();
 
 /** 122 random bits or more; crypto.randomUUID is missing on plain http. */
 export const random = (): string =>

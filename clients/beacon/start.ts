@@ -1,10 +1,11 @@
 // The beacon: tells Discreet what happened on a page, as far as the person's choice lets it.
 //
 // Before a grant it stores nothing and reads nothing of the device: only the page's own address, its
-// referrer, and the browser's objection (Global Privacy Control, Do Not Track), which silences it.
+// referrer, and the browser's objection (Global Privacy Control, Do Not Track), which silences it. Under
+// an exemption also whether an objection was left here (see docs/beacon.md).
 
 import { consent, ignore, look, lookAgain, optOut, silent } from "./consent.js";
-import { report, watchEngagement } from "./engagement.js";
+import { allowed, report, watchEngagement } from "./engagement.js";
 import { watchInteractions } from "./interactions.js";
 import { keep, kept } from "./kept.js";
 import { watchNavigation } from "./navigation.js";
@@ -35,8 +36,9 @@ export function start(
   before: Discreet["before"] = (event) => event,
 ): Discreet {
   configure(given, base);
-  Object.assign(track, FULL ? { before, consent, ignore, optOut } : { consent });
-  if (settings.consent !== undefined && !silent()) look();
+  Object.assign(track, FULL ? { before, consent, ignore, optOut } : { consent, ignore });
+  // Who measures without asking must find an objection again; who asks says so on the tag.
+  if ((settings.consent !== undefined || allowed()) && !silent()) look();
   if (FULL) on("storage", lookAgain);
   on("visibilitychange", () => document.hidden && leave());
   watchEngagement();

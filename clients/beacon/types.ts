@@ -39,7 +39,8 @@ export interface Message {
   type: "page" | "track";
   event: string;
   messageId: string;
-  timestamp: string;
+  /** Text where the event has waited on the device. */
+  timestamp: Date | string;
   properties: Record<string, unknown>;
   context: { page: { url: string; referrer: string } };
 }

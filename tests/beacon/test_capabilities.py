@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from dashboards.assets import scripts
-from tests.beacon.world import OWN_PATH, Site, at_once, until
+from tests.beacon.world import OWN_PATH, Site, at_once, left, sent, until
+from tests.browser import launch
 
 GRANT = "void discreet.consent({analytics: true})"
 # Fulfilled once the largest paint was observed, which the beacon's observer was told before.
@@ -64,11 +65,19 @@ def test_going_back_is_a_view_and_what_stays_on_the_page_is_none(site: Site, tab
     assert site.rows("/back", "page", least=3) == [("/back",), ("/back",), ("/back/next",)]
 
 
-def test_a_page_out_of_the_back_forward_cache_is_seen_again(site: Site, tab: Page) -> None:
-    tab.goto(f"{site.origin}/cached")
-    # Playwright switches the cache off: what a page in it is told when it comes back.
-    tab.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+def test_a_page_out_of_the_back_forward_cache_is_seen_again(
+    site: Site,
+    browser: Browser,
+) -> None:
+    chromium = launch(browser.browser_type, without=["--disable-back-forward-cache"])
+    tab = chromium.new_page()
+    sent(tab, lambda: tab.goto(f"{site.origin}/cached"))
+    tab.evaluate("window.cached = true")
+    tab.goto(f"{site.origin}/none.txt")
+    tab.evaluate("setTimeout(() => history.back())")
+    until(tab, "window.cached")
     assert len(site.rows("/cached", "page", least=2)) == 2
+    chromium.close()
 
 
 def test_a_page_prepared_in_the_background_is_seen_when_it_is_shown(site: Site, tab: Page) -> None:
@@ -85,10 +94,11 @@ def test_a_page_prepared_in_the_background_is_seen_when_it_is_shown(site: Site, 
 def test_engagement_and_scrolling_are_reported_when_a_page_is_left(site: Site, tab: Page) -> None:
     site.html = "<div style='height: 4000px'>long</div>"
     tab.set_viewport_size({"width": 800, "height": 1000})
+    tab.clock.install()
     tab.goto(f"{site.origin}/long")
     tab.mouse.wheel(0, 1000)
     until(tab, "scrollY > 900")
-    tab.wait_for_timeout(1100)
+    tab.clock.run_for(1100)
     leave(tab)
     [(_, _), (name, spent, depth)] = [
         row if row[0] == "engagement" else row[:2]
@@ -100,9 +110,9 @@ def test_engagement_and_scrolling_are_reported_when_a_page_is_left(site: Site, t
 
 
 def test_the_time_of_a_page_in_the_background_does_not_count(site: Site, tab: Page) -> None:
-    now = int(time.time() * 1000)
+    now = int(time.time())
     tab.clock.install(time=now)
-    tab.clock.pause_at(now + 1000)
+    tab.clock.pause_at(now + 1)
     tab.goto(f"{site.origin}/aside")
     tab.clock.run_for(1100)
     tab.evaluate(
@@ -116,8 +126,9 @@ def test_the_time_of_a_page_in_the_background_does_not_count(site: Site, tab: Pa
 
 
 def test_a_router_s_pages_have_their_own_engagement(site: Site, tab: Page) -> None:
+    tab.clock.install()
     tab.goto(f"{site.origin}/spa")
-    tab.wait_for_timeout(1050)
+    tab.clock.run_for(1100)
     tab.evaluate("history.pushState({}, '', '/spa/next')")
     leave(tab)
     assert site.rows("/spa", "page", "name", least=3) == [
@@ -209,13 +220,15 @@ def test_a_browser_can_be_left_out_of_the_figures(site: Site, tab: Page) -> None
 
 
 def test_events_travel_in_batches(site: Site, tab: Page) -> None:
-    sent: list[Any] = []
-    tab.on("request", lambda request: sent.append(request.post_data) if request.post_data else None)
+    posts: list[Any] = []
+    tab.on(
+        "request", lambda request: posts.append(request.post_data) if request.post_data else None
+    )
     site.html = at_once("for (let number = 0; number < 30; number++) discreet('Many')")
     tab.goto(f"{site.origin}/many")
     assert len(site.rows("/many", "name", least=31)) == 31
-    tab.wait_for_timeout(20)  # Playwright tells of requests in between only
-    assert [len(json.loads(body)["batch"]) for body in sent] == [20, 11]
+    tab.evaluate("1")  # Playwright tells of requests in between only
+    assert [len(json.loads(body)["batch"]) for body in posts] == [20, 11]
 
 
 def test_what_did_not_arrive_is_sent_again_and_counts_once(
@@ -268,11 +281,8 @@ def test_events_without_a_network_wait_for_the_next_page_of_those_who_agreed(
     until(tab, "JSON.parse(localStorage.discreet).id")
     context.set_offline(True)
     tab.evaluate("discreet('Alone')")
-    tab.wait_for_timeout(400)
-    leave(tab)
-    context.set_offline(False)
+    left(site, tab, lambda: context.set_offline(False))
     tab.goto(f"{site.origin}/offline/later")
-    tab.wait_for_timeout(400)
     leave(tab)
     names = site.rows("/offline", "name", "page", "uniqExact(visitor) OVER ()", least=3)
     assert ("Alone", "/offline", 1) in names
@@ -283,8 +293,8 @@ def test_the_network_may_be_cut_and_come_back(
 ) -> None:
     tab.goto(f"{site.origin}/cut")
     context.set_offline(True)
-    tab.evaluate("discreet('In between')")
-    tab.wait_for_timeout(500)
+    with tab.expect_event("requestfailed"):
+        tab.evaluate("discreet('In between')")
     context.set_offline(False)
     assert site.rows("/cut", "name", least=2) == [("In between",), ("pageview",)]
     assert tab.evaluate("localStorage.length") == 0
@@ -347,9 +357,10 @@ def test_the_module_does_what_the_tag_does(site: Site, tab: Page) -> None:
 
 def test_the_core_counts_views_and_engagement(site: Site, tab: Page) -> None:
     site.attributes("core.js")
+    tab.clock.install()
     tab.goto(f"{site.origin}/core")
     tab.evaluate("history.pushState({}, '', '/core/next')")
-    tab.wait_for_timeout(1100)
+    tab.clock.run_for(1100)
     leave(tab)
     assert site.rows("/core", "name", "page", least=3) == [
         ("engagement", "/core/next"), ("pageview", "/core"), ("pageview", "/core/next"),

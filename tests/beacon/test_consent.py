@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.beacon.world import Site, arrived, at_once, until
+from tests.beacon.world import Site, arrived, at_once, left, sent, until
 
 GRANT = "void discreet.consent({analytics: true, product: false})"
 REFUSE = "void discreet.consent({analytics: false, product: false})"
@@ -60,8 +60,7 @@ def kept(tab: Page) -> dict[str, Any]:
 
 def rewrite(site: Site, tab: Page, entry: dict[str, Any]) -> None:
     """As if something else had been kept, from a page without the beacon."""
-    tab.goto(f"{site.origin}/none.txt")
-    tab.wait_for_timeout(200)  # until the page before has been left
+    left(site, tab)
     tab.evaluate("(entry) => { localStorage.discreet = JSON.stringify(entry) }", entry)
 
 
@@ -75,23 +74,63 @@ def test_before_a_grant_no_storage_and_no_property_of_the_device_is_touched(
     tab.mouse.wheel(0, 500)
     tab.evaluate("addEventListener('click', (event) => event.preventDefault())")
     tab.click("#out", force=True)
-    tab.evaluate("used.length = 0; discreet('Asked'); history.pushState({}, '', '/untouched/b')")
-    tab.wait_for_timeout(400)
+    then = "used.length = 0; discreet('Asked'); history.pushState({}, '', '/untouched/b')"
+    sent(tab, lambda: tab.evaluate(then))
     assert tab.evaluate("used") == []
-    tab.goto(f"{site.origin}/untouched/c")
-    tab.wait_for_timeout(400)
+    sent(tab, lambda: tab.goto(f"{site.origin}/untouched/c"))
     assert tab.evaluate("used") == []
     assert tab.context.storage_state() == {"cookies": [], "origins": []}
     assert tab.context.cookies() == []
 
 
-def test_looking_for_a_choice_reads_one_entry_and_nothing_else(site: Site, tab: Page) -> None:
-    site.attributes(data_policy="opt-in", data_consent="")
+@pytest.mark.parametrize(
+    "tag",
+    [
+        pytest.param({"data_policy": "opt-in", "data_consent": ""}, id="a tag that asks"),
+        pytest.param({"data_policy": "exempt"}, id="under an exemption"),
+        pytest.param({"data_policy": "exempt", "script": "core.js"}, id="the core, under one"),
+    ],
+)
+def test_looking_for_a_choice_reads_one_entry_and_nothing_else(
+    site: Site, tab: Page, tag: dict[str, str]
+) -> None:
+    site.attributes(**tag)
     tab.add_init_script(TRAPS)
-    tab.goto(f"{site.origin}/looked")
-    tab.wait_for_timeout(400)
+    sent(tab, lambda: tab.goto(f"{site.origin}/looked"))
     assert tab.evaluate("used") == ["localStorage"]
     assert tab.context.storage_state() == {"cookies": [], "origins": []}
+
+
+@pytest.mark.parametrize("script", ["discreet.js", "core.js"])
+def test_an_objection_lasts_on_a_site_that_asks_nobody(
+    site: Site, tab: Page, told: list[dict[str, Any]], script: str
+) -> None:
+    site.attributes(script)
+    tab.goto(f"{site.origin}/{script}/{(path := 'lasting')}")
+    site.rows(f"/{script}/{path}", "name")
+    tab.evaluate("discreet.ignore()")
+    tab.add_init_script(TRAPS)
+    tab.goto(f"{site.origin}/{script}/{path}/next")
+    tab.evaluate("discreet('More'); history.pushState({}, '', '?a'); discreet('pageview')")
+    assert tab.evaluate("used") == ["localStorage"]
+    tab.goto(f"{site.origin}/none.txt")
+    site.nothing(f"/{script}/{path}/next")
+    assert kept(tab) == {"objected": True}
+    assert told == []
+
+
+def test_an_objection_in_another_tab_holds_here_too(
+    site: Site, tab: Page, context: BrowserContext
+) -> None:
+    tab.goto(f"{site.origin}/both")
+    tab.evaluate("addEventListener('storage', () => { window.heard = true })")
+    other = context.new_page()
+    other.goto(f"{site.origin}/none.txt")
+    other.evaluate("localStorage.discreet = JSON.stringify({objected: true})")
+    until(tab, "window.heard")
+    tab.evaluate("history.pushState({}, '', '/both/here'); discreet('More')")
+    tab.goto(f"{site.origin}/none.txt")
+    site.nothing("/both/here")
 
 
 def test_a_grant_is_kept_told_and_stated_in_every_event(
@@ -121,8 +160,7 @@ def test_the_same_choice_again_is_no_new_one(
     until(tab, RECEIPT)
     before = kept(tab)
     tab.goto(f"{site.origin}/repeated")
-    tab.evaluate(GRANT)
-    tab.wait_for_timeout(100)
+    assert tab.evaluate(GRANT.removeprefix("void ")) is None  # once it is told, if it is
     assert kept(tab) == before
     assert len(told) == 1
 
@@ -232,7 +270,6 @@ def test_an_objecting_browser_leaves_no_row_and_no_request(
     tab.evaluate(f"{GRANT}; discreet('More'); history.pushState({{}}, '', '/signal/next')")
     tab.goto(f"{site.origin}/signal/more")
     site.nothing("/signal")
-    tab.wait_for_timeout(20)
     assert posts == []
     assert tab.context.storage_state() == {"cookies": [], "origins": []}
 

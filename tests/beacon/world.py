@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,7 +63,6 @@ class Site:
         return eventually(
             lambda: len(found := self.service.rows(sql, path=f"{path}%")) >= least and found,
             lambda: f"{least} rows of {path}; there are {self.service.rows(sql, path=f'{path}%')}",
-            20,
         )
 
     def nothing(self, path: str) -> None:
@@ -138,6 +137,24 @@ def arrived(tab: Page, told: list[Any]) -> None:
         if told:
             return
         tab.wait_for_timeout(50)
+
+
+def sent(tab: Page, lead: Callable[[], Any]) -> None:
+    """Does what leads to a batch, and returns once it is on its way."""
+    with tab.expect_request("**/v1/batch"):
+        lead()
+
+
+def left(site: Site, tab: Page, network: Callable[[], Any] = lambda: None) -> None:
+    """Leaves the page for one without the beacon, which has done by then what it does when it is
+    left. `network` is done in between.
+    """
+    tab.evaluate("addEventListener('visibilitychange', () => localStorage.setItem('left', 1))")
+    tab.goto("about:blank")
+    network()
+    tab.goto(f"{site.origin}/none.txt")
+    until(tab, "localStorage.left")
+    tab.evaluate("localStorage.removeItem('left')")
 
 
 @contextmanager
