@@ -62,6 +62,7 @@ class Reason(StrEnum):
 
     NOT_JSON = "not_json"
     UNKNOWN_SITE = "unknown_site"
+    WRONG_TOKEN = "wrong_token"  # noqa: S105  a word, not a token
     UNSUPPORTED_MEDIA = "unsupported_media"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
@@ -100,6 +101,7 @@ REJECTIONS = {
 # Refused: the whole request, before any event in it was looked at.
 REFUSALS = {
     Reason.NOT_JSON: "the body, or an event in it, is not JSON (RFC 8259) in UTF-8",
+    Reason.WRONG_TOKEN: "a subject token that does not belong to the identifier",
     Reason.UNKNOWN_SITE: "no site has this write key or domain",
     Reason.UNSUPPORTED_MEDIA: "neither `application/json` nor `text/plain`, plain or in gzip",
     Reason.RATE_LIMITED: "more events than one network or one site may send "

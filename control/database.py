@@ -6,6 +6,7 @@ SQLite in the home by default, PostgreSQL where there are several nodes. The sch
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -176,6 +177,39 @@ withheld = Table(
     sqlite_autoincrement=True,
 )
 
+# What data subjects ask (`subjects.requests`). `client` is a pseudonym as in `objections`; those of
+# rows, `visitors` and `users`, are kept until it is done.
+subject_requests = Table(
+    "subject_requests",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("receipt", String(64), nullable=False, unique=True),  # SHA-256 of its 128 bits
+    Column("kind", String(13), nullable=False),
+    Column("state", String(11), nullable=False, index=True),
+    Column("reason", String(40), nullable=False),  # of a refusal
+    Column("client", String(32), nullable=False),
+    Column("visitors", JSON, nullable=False),
+    Column("users", JSON, nullable=False),
+    Column("detail", LargeBinary),  # what else was said, sealed
+    Column("opening", LargeBinary),  # what the answer is sealed with, itself sealed, until it is
+    Column("answer", LargeBinary),  # sealed with what the person alone has
+    Column("rows", BigInteger),  # how many rows it concerned
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("answered_at", DateTime(timezone=True)),
+    sqlite_autoincrement=True,
+)
+
+# Whose rows are kept but counted nowhere (GDPR art. 18), until somebody lifts it.
+restrictions = Table(
+    "restrictions",
+    metadata,
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), primary_key=True),
+    Column("pseudonym", String(39), primary_key=True),  # a row's visitor or user
+    Column("since", DateTime(timezone=True), nullable=False),
+)
+
 # What analysts declare. A definition is never changed; a removed one stays on record, because what
 # was released of it may have been kept.
 definitions = Table(
@@ -258,15 +292,29 @@ people = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("email", String(254), nullable=False, unique=True),
-    Column("role", String(16), nullable=False),
-    Column("purpose", String(500), nullable=False),
-    Column("until", Date),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("disabled", Boolean, nullable=False, default=False),
     Column("password", String(200)),  # Argon2id, with its parameters; null: none was chosen
     # Of the second factor: the seed, sealed by the secret key, and the last step that was used.
     Column("seed", LargeBinary),
     Column("seed_step", BigInteger),
+)
+
+# Which role a person holds where (`accounts.grants`). `scope` is "all", every site, or "site".
+grants = Table(
+    "grants",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("person", Integer, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", String(8), nullable=False),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE")),
+    Column("role", String(16), nullable=False),
+    Column("purpose", String(500), nullable=False),
+    Column("granted_by", String(254), nullable=False),  # an address, or the command line
+    Column("granted_at", DateTime(timezone=True), nullable=False),
+    Column("until", Date),  # the last day (UTC)
+    Column("review_by", Date, nullable=False),  # the last day without a review
+    sqlite_autoincrement=True,  # a withdrawn one's number is never given to another
 )
 
 # Each opens the second factor's door once. Of its 80 random bits only the SHA-256 is kept.
@@ -333,6 +381,11 @@ audit_log = Table(
     Column("detail", JSON, nullable=False),
     Column("code", String(64), nullable=False),
 )
+
+
+def as_utc(stored: datetime) -> datetime:
+    """SQLite returns the UTC that was stored without saying so."""
+    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)
 
 
 # Any number that nothing else on the server locks: "discreet" on a telephone's keys.

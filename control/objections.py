@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from anonymize.basis import NO_RECORD, Record
-from control.database import objections
+from control.database import as_utc, objections
 
 
 class Kind(StrEnum):
@@ -89,16 +89,11 @@ class Objections:
             with self._engine.connect() as connection:
                 for row in connection.execute(query):
                     name = (row.site, int(row.client, 16))
-                    told = _record(Kind(row.kind), _utc(row.since))
+                    told = _record(Kind(row.kind), as_utc(row.since))
                     self._records[name] = _strongest([self._records.get(name, NO_RECORD), told])
-                    changed = _utc(row.changed_at)
+                    changed = as_utc(row.changed_at)
                     self._newest = max(changed, self._newest or changed)
             self._read_at = self._clock()
-
-
-def _utc(stored: datetime) -> datetime:
-    """SQLite returns the UTC that was stored without saying so."""
-    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)
 
 
 def _record(kind: Kind, since: datetime) -> Record:

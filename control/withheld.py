@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, delete, insert, select
 
-from control.database import withheld
+from control.database import as_utc, withheld
 
 # What a collector that does not know of it yet may accept after it: its copy of the objections is
 # two seconds old at most, and the clocks of nodes differ.
@@ -59,7 +59,7 @@ class Withheld:
         found: dict[bytes, list[Held]] = {}
         with self._engine.connect() as connection:
             for row in connection.execute(select(withheld)):
-                until = int((_utc(row.since) + SPREAD).timestamp())
+                until = int((as_utc(row.since) + SPREAD).timestamp())
                 found.setdefault(row.visitor.encode(), []).append(
                     Held(until, frozenset(row.purposes))
                 )
@@ -72,8 +72,3 @@ class Withheld:
         before = min(oldest, now - _LEAST) - SPREAD
         with self._engine.begin() as connection:
             return connection.execute(delete(withheld).where(withheld.c.since < before)).rowcount
-
-
-def _utc(stored: datetime) -> datetime:
-    """SQLite returns the UTC that was stored without saying so."""
-    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)

@@ -25,7 +25,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=8192)]
 Method = Literal["banner", "api", "tcf", "consent-mode", "app", "opt-out"]
 
 # A UUID's strength: whoever can guess an identifier could withdraw for somebody else.
-_STRONG = re.compile(r"[0-9a-fA-F-]{32,}|[\w-]{22,}")
+STRONG = re.compile(r"[0-9a-fA-F-]{32,}|[\w-]{22,}")
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
@@ -115,7 +115,7 @@ def open_consent(body: bytes) -> Told:
         analytics_storage=told.analytics_storage,
         tc_string=told.tc_string or None,
     )
-    if told.anonymous_id and not _STRONG.fullmatch(told.anonymous_id):
+    if told.anonymous_id and not STRONG.fullmatch(told.anonymous_id):
         raise Malformed(Reason.WRONG_TYPE, "/anonymousId", "anonymousId is no random UUID")
     if told.objection and not told.anonymous_id:
         raise Malformed(Reason.MISSING_FIELD, "/anonymousId")

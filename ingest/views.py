@@ -32,13 +32,14 @@ from anonymize.ip import truncated
 from anonymize.keys import KeyStore
 from control.objections import Objections
 from control.sites import Site, Sites
-from ingest import body, consent, pixel, plausible, segment
+from ingest import body, consent, pixel, plausible, rights, segment
 from ingest.collector import Collector, Sink
 from ingest.final_days import RecentFinalDays
 from ingest.limits import Limiter, Limits
 from ingest.wire import EXPLANATIONS, Item, Malformed
 from spool.writer import SpoolFull
 from subjects.ledger import Decision, Ledger
+from subjects.requests import Requests, Unproved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,8 @@ _UNSTORED = {"Cache-Control": "no-store"}
 _PREFLIGHT = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type",
+    "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type,"
+    " X-Subject-Token",
     "Access-Control-Max-Age": "86400",  # seconds; browsers cap it lower
 }
 # Why a browser asks: the Fetch standard's header, and what Chrome, Safari and Firefox sent before.
@@ -71,6 +73,8 @@ _PIXEL = _ALLOWED | {"Content-Type": "image/gif", "Cache-Control": "no-store"}
 _STATUS = {Reason.TOO_LARGE: 413, Reason.UNSUPPORTED_MEDIA: 415}
 _RETRY_AFTER = 10.0  # seconds, where the spool does not say
 _NO_KEY = "no site has this write key"
+_NO_PROPERTY = "this site stores no such property"
+_OTHERS = "the subject token does not belong to this identifier"
 _NO_DOMAIN = "no site has this domain"
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -152,6 +156,7 @@ class _Endpoints:
         self._host = services.public_host
         objections = Objections(services.control)
         self._ledger = Ledger(services.control, services.keys, objections)
+        self._requests = Requests(services.control, services.keys, self._ledger)
         self._notices = services.notices
         self._collector = Collector(
             services.spool,
@@ -247,6 +252,37 @@ class _Endpoints:
             return _response(_json(consent.NoReceipt(), 404, _UNSTORED))
         return _response(_json(entry, 200, _UNSTORED))
 
+    def ask(self, environ: WSGIEnvironment, now: datetime) -> Answer:
+        asked, key, names = rights.open_request(body.read(environ))
+        site = self._stated(environ, key, names)
+        self._admit(environ, site, 1)
+        if not asked.properties.keys() <= set(site.properties):
+            raise Malformed(Reason.WRONG_TYPE, "/properties", _NO_PROPERTY)
+        try:
+            filed = self._requests.file(site.id, asked, now)
+        except Unproved:
+            raise _Refusal(401, Reason.WRONG_TOKEN, "/subjectToken", _OTHERS) from None
+        return _json(rights.Filed(filed.receipt, filed.state, filed.due_at), 202, _UNSTORED)
+
+    def request(self, receipt: str) -> Response:
+        """How far a data subject's request is, for whoever holds its receipt."""
+        found = self._requests.progress(receipt)
+        if found is None:
+            return _response(_json(rights.NoRequest(), 404, _UNSTORED))
+        token = request.headers.get("X-Subject-Token", "")
+        result = self._requests.answer(receipt, token) if found.answered and token else None
+        progress = rights.Progress(
+            found.kind,
+            found.state,
+            found.received_at,
+            found.due_at,
+            found.answered_at,
+            found.reason,
+            found.rows,
+            msgspec.UNSET if result is None else msgspec.Raw(result),
+        )
+        return _response(_json(progress, 200, _UNSTORED))
+
     def settings(self, write_key: str) -> Response:
         """What Segment's SDKs fetch when they start: where to send to, and nothing else.
 
@@ -336,6 +372,7 @@ def init(
         "/v1/b": endpoints.batch,
         "/api/event": endpoints.event,
         "/v1/consent": endpoints.consent,
+        "/v1/subject/requests": endpoints.ask,
     } | {path: endpoints.single(kind) for path, kind in _SINGLES.items()}
     table = {("POST", path): endpoints.guarded(view) for path, view in views.items()}
     table |= {("OPTIONS", path): _preflight for path in views}
@@ -350,6 +387,12 @@ def init(
             provide_automatic_options=False,
         )
     routes.add_url_rule("/v1/consent/<text>", "receipt", endpoints.receipt)
+    asked = "/v1/subject/requests/<receipt>"
+    # A browser asks first whether it may send the token along.
+    for method, view in (("GET", endpoints.request), ("OPTIONS", _may_request)):
+        routes.add_url_rule(
+            asked, f"{method} request", view, methods=[method], provide_automatic_options=False
+        )
     routes.add_url_rule("/v1/projects/<write_key>/settings", "settings", endpoints.settings)
     app.register_blueprint(routes)
     in_front = _in_front(table, app.wsgi_app)
@@ -382,8 +425,15 @@ def _response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, answer.headers)
 
 
+_ANYTHING = Answer(204, _PREFLIGHT)
+
+
 def _preflight(environ: WSGIEnvironment) -> Answer:
-    return Answer(204, _PREFLIGHT)
+    return _ANYTHING
+
+
+def _may_request(receipt: str) -> Response:
+    return _response(_ANYTHING)
 
 
 def _pictured(endpoint: Endpoint) -> Endpoint:

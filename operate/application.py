@@ -32,6 +32,7 @@ from operate import (
     logs,
     metrics,
     openapi,
+    subject_commands,
 )
 from operate.services import Services, build, now
 from subjects import languages, opt_out
@@ -102,7 +103,12 @@ def assemble(services: Services) -> Flask:
     csrf.exempt(stats)
     app.register_blueprint(stats)
     own = accounts.commands.group(lambda: door.people, settings.origin)
-    groups = (*commands.GROUPS, *definition_commands.GROUPS, audit_commands.audit)
+    groups = (
+        *commands.GROUPS,
+        *definition_commands.GROUPS,
+        audit_commands.audit,
+        subject_commands.subject,
+    )
     for command in (own, *groups, import_log.command, demo.command):
         app.cli.add_command(audited.recorded(command, lambda: services.audit))
     return app

@@ -33,6 +33,7 @@ READS = None
 """A command that changes nothing and shows nothing about anybody."""
 
 _SITE = Acts("site", "domain")
+_AT = Acts("somebody at", "domain")
 _PERSON = Acts("person", "email")
 RULES: Mapping[str, Acts | None] = {
     "site add": _SITE,
@@ -41,6 +42,9 @@ RULES: Mapping[str, Acts | None] = {
     "site set": _SITE,
     "site remove": _SITE,
     "user invite": _PERSON,
+    "user grant": _PERSON,
+    "user revoke": _PERSON,
+    "user renew": _PERSON,
     "user list": READS,
     "user reset": _PERSON,
     "user disable": _PERSON,
@@ -66,6 +70,12 @@ RULES: Mapping[str, Acts | None] = {
     "segment add": _SITE,
     "segment list": READS,
     "segment remove": _SITE,
+    "subject export": _AT,
+    "subject erase": _AT,
+    "subject restrict": _AT,
+    "subject unrestrict": _AT,
+    "subject rectify": _AT,
+    "subject list": READS,
     "audit list": READS,
     "audit verify": READS,
     "audit export": Acts(),
@@ -75,7 +85,7 @@ RULES: Mapping[str, Acts | None] = {
 }
 _TOLD = frozenset(
     {"policy", "country", "k", "timezone", "role", "purpose", "until", "scope", "name",
-     "child_directed", "city", "only_print"}
+     "child_directed", "city", "only_print", "domain"}
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from spool.segment import TABLES
 from store.clickhouse import Store, StoreUnavailable, hosted
 from store.loader import Loader
 from store.migrate import migrate
+from subjects.fulfil import Fulfilment
 
 POLL = 0.1
 _PATIENCE = 60  # seconds
@@ -62,6 +63,19 @@ def loaded_until(services: Services) -> datetime:
     for table in TABLES:
         services.store.settle(table)
     return min(moment, datetime.fromtimestamp(oldest, UTC))
+
+
+def rights(services: Services, store: Store) -> Fulfilment:
+    """Does what data subjects ask for."""
+    return Fulfilment(
+        store,
+        services.requests,
+        services.ledger,
+        services.settings.spool,
+        services.sites.all,
+        now,
+        lambda: loaded_until(services),
+    )
 
 
 def release_due(services: Services, only: Site | None = None, wait: float = 600) -> list[Due]:

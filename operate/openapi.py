@@ -135,7 +135,10 @@ def describe(app: Flask) -> dict[str, Any]:
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in ("Collecting", "Figures", "Operating", "Pages", "Files")],
+        "tags": [
+            {"name": tag}
+            for tag in ("Collecting", "Rights", "Figures", "Operating", "Pages", "Files")
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas.components,

@@ -16,7 +16,7 @@ import msgspec
 from anonymize.event import Reason
 from dashboards import stats_answer, stats_language, stats_people
 from dashboards.install import FirstEvent
-from ingest import consent, plausible, segment
+from ingest import consent, plausible, rights, segment
 from ingest.views import PATHS
 from subjects import ledger
 
@@ -244,6 +244,31 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
             404: Answer("There is no such receipt.", consent.NoReceipt),
         },
     ),
+    ("POST", "/v1/subject/requests"): Operation(
+        "Rights",
+        "What a data subject asks for (GDPR, chapter III)",
+        {
+            202: Answer("It is filed; what it ends has ended.", rights.Filed),
+            401: Answer(
+                "No such site, or the token is not this identifier's.", Refused, headers=(_REASON,)
+            ),
+        }
+        | _MALFORMED
+        | _LATER,
+        reads=rights._Body,
+        media=(JSON, TEXT),
+        security=("writeKey",),
+    ),
+    ("OPTIONS", "/v1/subject/requests"): _PREFLIGHT,
+    ("GET", "/v1/subject/requests/<receipt>"): Operation(
+        "Rights",
+        "How far a request is, for who holds its receipt",
+        {
+            200: Answer("As far as it is; with `X-Subject-Token`, the answer.", rights.Progress),
+            404: Answer("There is no such request.", rights.NoRequest),
+        },
+    ),
+    ("OPTIONS", "/v1/subject/requests/<receipt>"): _PREFLIGHT,
     ("GET", "/v1/projects/<write_key>/settings"): Operation(
         "Collecting",
         "What Segment's SDKs fetch when they start",
@@ -279,6 +304,25 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         security=("token",),
         unsigned=False,
     ),
+    **{
+        ("GET", f"/sites/<domain>/{page}/<name>.csv"): Operation(
+            "Pages",
+            f"A table of the page {page} of a site, to take along",
+            {
+                200: Answer("The table.", str, CSV, ("Content-Disposition",)),
+                302: Answer("To where one signs in.", headers=("Location",)),
+                404: Answer("There is no such site or table.", str, "text/html"),
+            },
+            query={
+                "period": "? 7d, 28d, 12mo …, or custom with from and to",
+                "from": "? the first day",
+                "to": "? the last day",
+            },
+            security=("session",),
+            unsigned=False,
+        )
+        for page in ("apps", "explore", "data")
+    },
     ("GET", "/sites/<domain>/install/first-event"): Operation(
         "Pages",
         "Whether the site's first event has come, or why the newest was not kept",
@@ -304,25 +348,6 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {
             200: Answer("Text format 0.0.4.", str, TEXT),
             403: Answer("Neither the token nor the machine itself.", str, TEXT),
-    **{
-        ("GET", f"/sites/<domain>/{page}/<name>.csv"): Operation(
-            "Pages",
-            f"A table of the page {page} of a site, to take along",
-            {
-                200: Answer("The table.", str, CSV, ("Content-Disposition",)),
-                302: Answer("To where one signs in.", headers=("Location",)),
-                404: Answer("There is no such site or table.", str, "text/html"),
-            },
-            query={
-                "period": "? 7d, 28d, 12mo …, or custom with from and to",
-                "from": "? the first day",
-                "to": "? the last day",
-            },
-            security=("session",),
-            unsigned=False,
-        )
-        for page in ("apps", "explore", "data")
-    },
         },
         security=("metricsToken",),
     ),

@@ -17,6 +17,7 @@ from anonymize.geo import Geo, open_geo
 from anonymize.keys import KeyStore
 from config.settings import Settings
 from control.database import open_control
+from control.objections import Objections
 from control.sites import Sites
 from dashboards.assets import banner_notices
 from ingest.limits import Limits
@@ -25,6 +26,8 @@ from releases.job import ReleaseJob
 from releases.reading import Reading
 from spool.writer import Spool
 from store.clickhouse import Store
+from subjects.ledger import Ledger
+from subjects.requests import Requests
 
 log = structlog.get_logger()
 
@@ -69,6 +72,14 @@ class Services:
     def audit(self) -> Audit:
         key = self.keys.lasting("audit", "")
         return Audit(self.control, key, self.settings.home / "audit.head", now)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.control, self.keys, Objections(self.control))
+
+    @property
+    def requests(self) -> Requests:
+        return Requests(self.control, self.keys, self.ledger)
 
     def releases(self) -> ReleaseJob:
         key = self.keys.lasting("threshold", "")

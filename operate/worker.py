@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from accounts.audit import WORKER
 from control.first_events import FirstEvents
 from control.withheld import Withheld
 from operate.heartbeat import beat
-from operate.jobs import loaded_until
+from operate.jobs import loaded_until, rights
 from operate.services import Services, now
 from releases import realtime
 from spool import reader
@@ -138,6 +139,7 @@ def _schedule(services: Services, store: Store) -> BackgroundScheduler:
         scheduler.add_job(_guarded(job, services, store), "cron", **when)
 
     every(_release, minute="*/5")
+    every(_rights, second="*/2")
     # Some seconds after the window closes, so that its last events are loaded.
     every(_realtime, minute="*/5", second="20")
     every(_destroy_keys, minute="*", second="7")
@@ -166,7 +168,14 @@ def _guarded(
     return run
 
 
+def _rights(services: Services, store: Store) -> None:
+    """Access and erasure without delay: looked for every two seconds."""
+    for number, kind, rows in rights(services, store).run():
+        services.audit.record(WORKER, f"subject {kind}", f"request {number}", rows=rows)
+
+
 def _release(services: Services, store: Store) -> None:
+    rights(services, store).mark()  # what came in since of people whose rows count nowhere
     for due in services.releases().run(loaded_until(services)):
         log.debug("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
 
@@ -192,5 +201,6 @@ def _sweep(services: Services, store: Store) -> None:
     spool = services.settings.spool
     kept = [*reader.waiting(spool), *(refused.segment for refused in reader.refused(spool))]
     oldest = min((segment.made_at for segment in kept), default=time.time())
+    services.requests.forget(now())
     Withheld(services.control).forget(datetime.fromtimestamp(oldest, UTC), now())
     services.releases().sweep()

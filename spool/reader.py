@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -204,6 +204,44 @@ def refused(directory: Path) -> list[Refused]:
                 note = _Note()
             found.append(Refused(segment, note.code, note.refused_at))
     return sorted(found, key=lambda refused: (refused.segment.made_at, refused.segment.name))
+
+
+def strike(directory: Path, site: int, pseudonyms: Set[bytes]) -> int:
+    """Takes one site's lines with any of these visitors or users (decimals) out of what was set
+    aside. Returns how many.
+    """
+    return sum(
+        _strike(each.segment.path, site, pseudonyms)
+        for each in refused(directory)
+        if each.segment.table == "events"
+    )
+
+
+def _strike(path: Path, site: int, pseudonyms: Set[bytes]) -> int:
+    lines = path.read_bytes().splitlines(keepends=True)
+    here = re.compile(rb'"site":%d\b' % site)
+    kept = [
+        line
+        for line in lines
+        if not here.search(line) or pseudonyms.isdisjoint(_PSEUDONYM.findall(line))
+    ]
+    if len(kept) < len(lines):
+        if kept:
+            draft = path.with_suffix(".draft")
+            with draft.open("wb") as file:
+                file.writelines(kept)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(path)
+        else:
+            path.unlink()
+            path.with_suffix(".json").unlink(missing_ok=True)
+        sync_directory(path.parent)
+    return len(lines) - len(kept)
+
+
+# As the spool writes them; a line that the store refused may be damaged, so it is not decoded.
+_PSEUDONYM = re.compile(rb'"(?:visitor|user)":"(\d+)"')
 
 
 def unknown_fields(segment: Segment) -> set[str]:

@@ -185,11 +185,18 @@ class Store:
 
         A lightweight `DELETE` would only hide them.
         """
+        self._mutate(table, f"DELETE WHERE {condition}", parameters)
+
+    def update(
+        self, table: str, change: str, condition: str, parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        """Writes rows anew, on every replica, and returns once it is done."""
+        self._mutate(table, f"UPDATE {change} WHERE {condition}", parameters)
+
+    def _mutate(self, table: str, command: str, parameters: Mapping[str, Any] | None) -> None:
         cluster = self._settings.clickhouse_cluster
         target = f"{table}_local ON CLUSTER '{cluster}'" if cluster else table
-        self.command(
-            f"ALTER TABLE {target} DELETE WHERE {condition}", parameters, {"mutations_sync": 2}
-        )
+        self.command(f"ALTER TABLE {target} {command}", parameters, {"mutations_sync": 2})
 
     def settle(self, table: str) -> None:
         """Returns once every replica shows what was inserted before. Nothing to do on one server.

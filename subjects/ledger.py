@@ -26,7 +26,7 @@ from sqlalchemy.exc import IntegrityError
 
 from anonymize import pseudonyms
 from anonymize.event import Purpose
-from control.database import consent_records, subject_tokens
+from control.database import as_utc, consent_records, subject_tokens
 from control.objections import Kind, Objections
 from control.withheld import Withheld
 
@@ -184,6 +184,14 @@ class Ledger:
             return None
         return _as_record(row, now)
 
+    def history(self, site: int, client: str, now: datetime) -> list[Record]:
+        """Every entry of a client, the oldest first. `client` is as the table has it."""
+        here = consent_records.c
+        wanted = select(consent_records).where(here.site == site, here.client == client)
+        with self._engine.connect() as connection:
+            rows = connection.execute(wanted.order_by(here.number)).all()
+        return [_as_record(row, now) for row in rows]
+
     def opens(self, site: int, anonymous_id: str, token: str) -> bool:
         """Whether this subject token is that client's."""
         client = self._client(site, anonymous_id)
@@ -226,7 +234,7 @@ class Ledger:
         if row is None:
             return None
         text = _text(row.number, receipt)
-        return Receipt(text, Status(row.status), row.purposes, _utc(row.expires_at))
+        return Receipt(text, Status(row.status), row.purposes, as_utc(row.expires_at))
 
     def _take_effect(
         self, site: int, decision: Decision, status: Status, received: datetime
@@ -271,9 +279,9 @@ def _first_token(connection: Any, site: int, client: str, issued: datetime) -> s
 
 def _as_record(row: Row[Any], now: datetime) -> Record:
     state = DPV[Status(row.status)]
-    if row.status == Status.GIVEN and _utc(row.expires_at) <= now:
+    if row.status == Status.GIVEN and as_utc(row.expires_at) <= now:
         state = EXPIRED
-    decided = _utc(row.event_time)
+    decided = as_utc(row.event_time)
     return Record(
         schema_version=SCHEMA,
         record_id=str(_PUBLIC.encode(row.number)),
@@ -284,8 +292,8 @@ def _as_record(row: Row[Any], now: datetime) -> Record:
         event_type="dpv:ExplicitlyExpressedConsent",
         event_state=state,
         event_time=decided,
-        validity_duration=f"P{(_utc(row.expires_at) - decided).days}D",
-        received_at=_utc(row.received_at),
+        validity_duration=f"P{(as_utc(row.expires_at) - decided).days}D",
+        received_at=as_utc(row.received_at),
     )
 
 
@@ -296,8 +304,3 @@ def _text(number: int, receipt: str) -> str:
 def _digest(bits: str) -> str:
     """SHA-256: 128 random bits cannot be guessed, so no slow hash is needed (ASVS 4.0, 2.9)."""
     return sha256(bits.encode()).hexdigest()
-
-
-def _utc(stored: datetime) -> datetime:
-    """SQLite returns the UTC that was stored without saying so."""
-    return stored if stored.tzinfo else stored.replace(tzinfo=UTC)
