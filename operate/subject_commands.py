@@ -30,12 +30,8 @@ def subject() -> None:
     """What people ask about their own data. Identifiers are read from the standard input."""
 
 
-def _of_person(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which person, at which site."""
-    account = click.option("--account", is_flag=True, help="The identifier is a user id.")
-    return click.option("--site", "domain", required=True, help="The site's domain.")(
-        account(command)
-    )
+_account = click.option("--account", is_flag=True, help="The identifier is a user id.")
+_site = click.option("--site", "domain", required=True, help="The site's domain.")
 
 
 def _identifier(*, account: bool) -> str:
@@ -48,7 +44,8 @@ def _identifier(*, account: bool) -> str:
 
 
 @subject.command("export")
-@_of_person
+@_site
+@_account
 @with_services
 def subject_export(services: Services, domain: str, account: bool) -> None:
     """Print everything there is about a person, as JSON that explains itself."""
@@ -66,7 +63,8 @@ def subject_export(services: Services, domain: str, account: bool) -> None:
 
 
 @subject.command("erase")
-@_of_person
+@_site
+@_account
 @as_json
 @with_services
 def subject_erase(services: Services, domain: str, account: bool, json_: bool) -> None:
@@ -79,7 +77,8 @@ def subject_erase(services: Services, domain: str, account: bool, json_: bool) -
 
 
 @subject.command("restrict")
-@_of_person
+@_site
+@_account
 @as_json
 @with_services
 def subject_restrict(services: Services, domain: str, account: bool, json_: bool) -> None:
@@ -88,7 +87,8 @@ def subject_restrict(services: Services, domain: str, account: bool, json_: bool
 
 
 @subject.command("unrestrict")
-@_of_person
+@_site
+@_account
 @as_json
 @with_services
 def subject_unrestrict(services: Services, domain: str, account: bool, json_: bool) -> None:
@@ -106,7 +106,8 @@ def subject_unrestrict(services: Services, domain: str, account: bool, json_: bo
 
 
 @subject.command("rectify")
-@_of_person
+@_site
+@_account
 @click.option("--property", "properties", multiple=True, required=True, metavar="KEY=VALUE",
               help="A property that the site stores, and its right value.")  # fmt: skip
 @as_json
