@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 from markupsafe import Markup
 
 from accounts import factor, signin
@@ -25,8 +24,6 @@ _FRESH_LINK = timedelta(minutes=30)
 def blueprint(door: Door) -> Blueprint:
     """The pages below `/account`."""
     pages = Blueprint("account", __name__, template_folder="templates", url_prefix="/account")
-    pages.before_request(_require)
-    pages.after_request(signin.uncached)
 
     @pages.get("")
     def show() -> ResponseReturnValue:
@@ -94,13 +91,6 @@ def blueprint(door: Door) -> Blueprint:
         return redirect(url_for("account.show"), 303)
 
     return pages
-
-
-def _require() -> ResponseReturnValue | None:
-    """As everywhere, but that a second factor can be set up here by whoever lacks one."""
-    if current_user.is_authenticated and request.endpoint in {"account.set_up", "account.enrol"}:
-        return None
-    return signin.require()
 
 
 def _shown(door: Door, **values: object) -> str:

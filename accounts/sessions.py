@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -27,15 +27,12 @@ class Life(NamedTuple):
 
 # NIST SP 800-63B-4, 2.1.3 and 2.2.3: thirty days at the first level of assurance; a day, and an
 # hour without use, at the second, which roles need that can change what is kept of people.
-_STRICT = Life(timedelta(hours=1), timedelta(days=1))
-_USUAL = Life(timedelta(hours=8), timedelta(days=30))
+# By whether they do (`Person.strict`).
 LIVES = {
-    "viewer": _USUAL,
-    "analyst": _USUAL,
-    "admin": _STRICT,
-    "privacy-officer": _STRICT,
+    True: Life(timedelta(hours=1), timedelta(days=1)),
+    False: Life(timedelta(hours=8), timedelta(days=30)),
 }
-LONGEST = max(life.whole for life in LIVES.values())
+LONGEST = LIVES[False].whole
 # That a session is in use is written down once a minute, not at every request.
 _NOTED = timedelta(minutes=1)
 
@@ -55,6 +52,10 @@ class Session:
 
     def get_id(self) -> str:
         return self.token
+
+    def at(self, domain: str) -> Session:
+        """With the person as far as a site is concerned."""
+        return replace(self, person=self.person.at(domain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +99,15 @@ class Sessions:
         key, now = digest(token), self._now()
         with self._engine.connect() as connection:
             row = connection.execute(_joined().where(sessions.c.digest == key)).one_or_none()
-        if row is None or not _lasts(row, now):
+            person = allowed(person_of(connection, row, now)) if row is not None else None
+        if row is None or person is None or not _lasts(row, person, now):
             return None
         if now - aware(row.used_at) >= _NOTED:
             with self._engine.begin() as connection:
                 connection.execute(
                     update(sessions).where(sessions.c.digest == key).values(used_at=now)
                 )
-        return Session(token, person_of(row), aware(row.began_at))
+        return Session(token, person, aware(row.began_at))
 
     def all_of(self, person: Person) -> tuple[Seen, ...]:
         """A person's sessions that last, the one used last first."""
@@ -115,7 +117,7 @@ class Sessions:
             return tuple(
                 Seen(_number(row.digest), row.browser, aware(row.began_at), aware(row.used_at))
                 for row in connection.execute(wanted)
-                if _lasts(row, now)
+                if _lasts(row, person, now)
             )
 
     def end(self, person: Person, number: str) -> bool:
@@ -161,10 +163,6 @@ def _joined() -> Select[Any]:
     ).join(sessions, sessions.c.person == people.c.id)
 
 
-def _lasts(row: Any, now: datetime) -> bool:
-    life = LIVES[row.role]
-    return (
-        allowed(row, now)
-        and now - aware(row.used_at) < life.idle
-        and now - aware(row.began_at) < life.whole
-    )
+def _lasts(row: Any, person: Person, now: datetime) -> bool:
+    life = LIVES[person.strict]
+    return now - aware(row.used_at) < life.idle and now - aware(row.began_at) < life.whole

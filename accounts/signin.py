@@ -9,17 +9,18 @@ forwarded address that the client supplies; the session is the server's instead
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import cast
+from urllib.parse import urlsplit
 
 import structlog
 from flask import (
     Blueprint,
     Flask,
     Response,
-    current_app,
     flash,
     redirect,
     render_template,
@@ -33,6 +34,8 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy import Engine
 from user_agents import parse
 
+from accounts import access
+from accounts.access import Rule
 from accounts.attempts import Attempts
 from accounts.audit import Audit
 from accounts.factor import Factor
@@ -42,10 +45,11 @@ from accounts.sessions import LONGEST, Session, Sessions
 from anonymize.ip import truncate
 from config.settings import Settings
 
-# Those who can change what is kept of people, or read it.
-STRICT = frozenset({"admin", "privacy-officer"})
 _PENDING = timedelta(minutes=5)  # between the password and the second factor
 _NOBODY = "nobody"
+# Of this machine itself; any other is a page of somebody else's that points here (DNS rebinding).
+_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_NO_RULES: Mapping[str, Rule] = MappingProxyType({})
 
 log = structlog.get_logger()
 
@@ -82,8 +86,11 @@ class Door:
         )
 
 
-def init(app: Flask, door: Door, settings: Settings) -> CSRFProtect:
-    """Registers the pages, the session and the protection against forged requests (CSRF).
+def init(
+    app: Flask, door: Door, settings: Settings, rules: Mapping[str, Rule] = _NO_RULES
+) -> CSRFProtect:
+    """Registers the pages, the session, who may use which route (`rules`: beside those of
+    `accounts.access`), and the protection against forged requests (CSRF).
 
     Every POST needs a token, but those of blueprints handed to `exempt` of what is returned: the
     collector's, which know no session. The pages extend `layout.html`, which the app provides.
@@ -106,28 +113,24 @@ def init(app: Flask, door: Door, settings: Settings) -> CSRFProtect:
     )
     manager = LoginManager(app)
     manager.session_protection = None
-    manager.user_loader(door.sessions.of)
+    manager.user_loader(lambda token: _seen_here(door.sessions.of(token)))
     manager.unauthorized_handler(lambda: redirect(url_for("signin.ask")))
+    access.init(app, _OWN_NAMES | {urlsplit(settings.origin).hostname or ""}, rules)
     csrf = CSRFProtect(app)
     app.register_error_handler(CSRFError, _forged)
     app.register_blueprint(_blueprint(door))
     return csrf
 
 
-def require() -> ResponseReturnValue | None:
-    """A `before_request` of what only signed-in people see: sends everybody else to sign in, and
-    whoever needs a second factor to set one up.
-    """
-    if not current_user.is_authenticated:
-        return redirect(url_for("signin.ask"))
-    if obliged(current_user.person) and not current_user.person.factor:
-        return redirect(url_for("account.set_up"))
-    return None
+def _seen_here(found: Session | None) -> Session | None:
+    """At a site's page a person holds what they hold there, whoever asks."""
+    domain = (request.view_args or {}).get("domain")
+    return found.at(domain) if found and domain else found
 
 
 def obliged(person: Person) -> bool:
     """Whether this person must have a second factor."""
-    return current_app.config["SECOND_FACTOR_NEEDED"] and person.role in STRICT
+    return access.needs_factor(person.strict)
 
 
 def here() -> Session:
@@ -140,8 +143,8 @@ def network() -> str:
     return truncate(request.remote_addr)
 
 
-def uncached(response: Response) -> Response:
-    """An `after_request` of what only signed-in people see: nothing of it stays in a cache."""
+def _uncached(response: Response) -> Response:
+    """Nothing of signing in stays in a cache."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -162,7 +165,7 @@ def _words(seconds: int) -> str:
 
 def _blueprint(door: Door) -> Blueprint:
     blueprint = Blueprint("signin", __name__, template_folder="templates")
-    blueprint.after_request(uncached)
+    blueprint.after_request(_uncached)
 
     @blueprint.get("/sign-in")
     def ask() -> ResponseReturnValue:

@@ -77,8 +77,6 @@ def init(app: Flask, parts: Parts) -> None:
 
 def _blueprint(parts: Parts) -> Blueprint:
     pages = Blueprint("sections", __name__, template_folder="templates")
-    pages.before_request(signin.require)
-    pages.after_request(signin.uncached)
 
     def chosen(domain: str) -> tuple[Site, Period]:
         found = known(domain)

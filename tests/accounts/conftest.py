@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from sqlalchemy import Engine
@@ -29,8 +30,17 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A control database in which nothing is: made once, since its migrations take a while."""
+    path = tmp_path_factory.mktemp("control") / "control.db"
+    open_control(f"sqlite:///{path}").dispose()
+    return path
+
+
 @pytest.fixture
-def control(tmp_path: Path) -> Iterator[Engine]:
+def control(tmp_path: Path, empty: Path) -> Iterator[Engine]:
+    copy(empty, tmp_path / "control.db")
     engine = open_control(f"sqlite:///{tmp_path / 'control.db'}")
     yield engine
     engine.dispose()

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import Engine
 
 from accounts.commands import group
 from accounts.passwords import Passwords
 from accounts.people import People
 from accounts.sessions import Sessions
-from control.database import open_control
 
 INVITE = ("invite", "ada@example.com", "--role", "viewer", "--purpose", "reads the figures")
 
 
 @pytest.fixture
-def people(tmp_path: Path) -> Iterator[People]:
-    engine = open_control(f"sqlite:///{tmp_path / 'control.db'}")
-    yield People(engine)
-    engine.dispose()
+def people(control: Engine) -> People:
+    return People(control)
 
 
 def run(people: People, *arguments: str) -> Result:
@@ -69,7 +65,9 @@ def test_reset_takes_everything_that_signs_in_and_makes_a_link(people: People) -
 def test_list_names_everybody(people: People) -> None:
     assert "Nobody yet" in run(people, "list").output
     run(people, *INVITE)
-    assert "ada@example.com  viewer  without end  reads the figures" in run(people, "list").output
+    line = run(people, "list").output
+    assert line.startswith("ada@example.com  viewer  every site  without end  review by 2")
+    assert line.endswith("granted by command line  reads the figures\n")
     assert json.loads(run(people, "list", "--json").output)[0]["role"] == "viewer"
 
 

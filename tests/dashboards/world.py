@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from flask_babel import Babel
 from sqlalchemy import Engine, insert
 
-from accounts import account, signin
+from accounts import access, account, signin
 from accounts.audit import Audit
 from accounts.people import People
 from anonymize.keys import KeyStore
@@ -124,7 +124,7 @@ def build(settings: Settings, control: Engine, people: People) -> Flask:
     app.config["WTF_CSRF_ENABLED"] = False
     audit = Audit(control, bytes(32), settings.home / "audit.head", now=lambda: NOW)
     door = signin.Door.of(control, audit, bytes(32), now=lambda: NOW)
-    signin.init(app, door, settings)
+    signin.init(app, door, settings, {"forbidden": access.OPEN, "_broken": access.OPEN})
     app.register_blueprint(account.blueprint(door))
     Babel(app, locale_selector=languages.wanted)
     reading = Reading(Store(settings), control)
