@@ -6,8 +6,9 @@ history and in the list of processes.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -35,9 +36,8 @@ _site = click.option("--site", "domain", required=True, help="The site's domain.
 
 
 def _identifier(*, account: bool) -> str:
-    stream = click.get_text_stream("stdin")
     what = "user id" if account else "anonymous id"
-    text = click.prompt(what, hide_input=True, err=True) if stream.isatty() else stream.read()
+    text = click.prompt(what, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read()
     if not (identifier := str(text).strip()):
         raise click.ClickException(f"no {what} on the standard input")
     return identifier
