@@ -178,6 +178,6 @@ def _done(
                 break
             if time.monotonic() > deadline:
                 raise jobs.Busy("events keep coming in faster than they are loaded")
-            time.sleep(jobs.POLL)
+            time.sleep(1)
     facts = {"receipt": filed.receipt, "status": progress.state, "rows": progress.rows}
     show(facts, json_, lambda: [f"{kind} completed: {progress.rows} rows"])
