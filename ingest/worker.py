@@ -32,6 +32,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.exceptions import ClientDisconnected
 
 from ingest.gather import Gatherer, Progress
+from ingest.shares import Shares
 from ingest.wire import BODY_BYTES
 
 # A client may take this part of gunicorn's `timeout` to send a request. With a minute the largest
@@ -47,6 +48,8 @@ _RECEIVE = 64 * 1024
 # What one process holds of requests that are not whole and of answers that are not taken: a
 # thousand slow clients with half a megabyte each would else fill the machine's memory.
 _HELD_BYTES = 64 * 1024 * 1024
+# How long a client is left to the processes that have fewer. They need a part of that to wake up.
+_STEP_BACK_SECONDS = 0.002
 _CHECK_SECONDS = 0.25  # how often is looked for those who have waited too long
 _DESCRIPTORS = 256  # kept free for files and databases
 # Objects that live at once before cycles are looked for. What a batch is made of are thousands,
@@ -166,6 +169,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._dated = 0, ""
         self._held = 0  # bytes, by all connections
         self._checked = 0.0
+        self._shares = Shares(self.age)
+        self._back_at = 0.0  # when clients may be taken again that were left to others
+        self._turn = False  # to take the next one, since nobody else did
         self._patience = (self.cfg.timeout or 60) * _PATIENCE
 
     @classmethod
@@ -197,6 +203,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """A stopping process turns new clients away, who would else wait for its end."""
+        self._come_back()
         super().set_accept_enabled(enabled)
         if not self.alive:
             for listener in self.sockets:
@@ -204,8 +211,33 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     # The loop. Everything below runs in it but `_answer`, which may also run in a thread.
 
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        if self._back_at:
+            timeout = max(0.0, self._back_at - time.monotonic())
+        super().wait_for_and_dispatch_events(timeout)
+        if self._back_at and time.monotonic() >= self._back_at:
+            self._come_back()
+
+    def _step_back(self) -> None:
+        """Leaves who is waiting to others, for a moment."""
+        for listener in self.sockets:
+            self.poller.unregister(listener)
+        self._back_at = time.monotonic() + _STEP_BACK_SECONDS
+
+    def _come_back(self) -> None:
+        if self._back_at:
+            self._back_at, self._turn = 0.0, True
+            for listener in self.sockets:
+                self.poller.register(listener, selectors.EVENT_READ, self.accept)
+
     def accept(self, listener: socket.socket) -> None:
         """Where there are too many connections, the one goes that has been waiting longest."""
+        if self._back_at:  # of two listeners the other one's client was left
+            return
+        if not self._turn and self._shares.ahead(self.nr_conns):
+            self._step_back()
+            return
+        self._turn = False
         try:
             real, client = listener.accept()
         except OSError as error:
@@ -218,6 +250,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if self.nr_conns >= self._most:
             self._push_out()
         self.nr_conns += 1
+        self._shares.tell(self.nr_conns)
         conn = _Connection(real, client, listener.getsockname(), self.cfg)
         self._await(conn, selectors.EVENT_READ, self._patience)
 
@@ -258,6 +291,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _close(self, conn: _Connection) -> None:
         self._leave(conn)
         self.nr_conns -= 1
+        self._shares.tell(self.nr_conns)
         self._held -= conn.held
         conn.held = 0
         conn.real.close()
@@ -433,6 +467,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if now < self._checked + _CHECK_SECONDS and not force:
             return
         self._checked = now
+        self._shares.tell(self.nr_conns)
         for conn in [conn for conn in self._waiting if force or conn.deadline <= now]:
             self._close(conn)
 
