@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
@@ -180,16 +180,24 @@ def test_an_expiry_that_somebody_made_up_is_found(audit, engine):
 PLAIN = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20)
 
 
-@given(st.lists(st.tuples(st.text(max_size=20), st.dictionaries(st.text(), PLAIN)), max_size=6))
-def test_whatever_is_told_fits_its_chain(tmp_path_factory, told):
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("chain")
     engine = open_control(f"sqlite:///{folder / 'control.db'}")
-    audit = Audit(engine, KEY, folder / "audit.head", Clock())
+    yield Audit(engine, KEY, folder / "audit.head", Clock())
+    engine.dispose()
+
+
+@settings(max_examples=40)
+@given(
+    told=st.lists(st.tuples(st.text(max_size=20), st.dictionaries(st.text(), PLAIN)), max_size=6)
+)
+def test_whatever_is_told_fits_its_chain(chain, told):
+    audit = chain
     for subject, detail in told:
         named = {f"_{name}": value for name, value in detail.items()}
         audit.record("ada@example.com", "site set", subject, **named)
     assert audit.verify().problems == ()
-    engine.dispose()
 
 
 @pytest.fixture

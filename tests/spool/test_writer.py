@@ -163,7 +163,7 @@ def test_the_longer_the_store_is_away_the_longer_a_segment_stays_open(tmp_path: 
     began = time.monotonic()
     spool.append([row(1)])
     until(lambda: len(reader.sealed(tmp_path)) == 201)
-    assert 3 < time.monotonic() - began < 6
+    assert 3 < time.monotonic() - began < 30  # however busy the machine is
     spool.close()
 
 

@@ -217,13 +217,18 @@ def test_what_nothing_can_wait_for_any_more_is_forgotten(ledger, site, engine, k
     assert list_.all() == {}
 
 
-@given(who=st.uuids().map(str), granted=st.frozensets(st.sampled_from(list(Purpose))))
-def test_whatever_is_decided_the_receipt_opens_and_says_it(tmp_path_factory, who, granted):
+@pytest.fixture(scope="module")
+def kept_ledger(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ledger")
     engine = open_control(f"sqlite:///{folder / 'control.db'}")
     site = Sites(engine).add("example.com", "Europe/Brussels", "opt-in", "BE")
     keys = KeyStore(f"sqlite:///{folder / 'keys.db'}", b"k" * 32, lambda: START)
-    ledger = Ledger(engine, keys, Objections(engine))
+    yield site, Ledger(engine, keys, Objections(engine))
+    engine.dispose()
+
+
+@given(who=st.uuids().map(str), granted=st.frozensets(st.sampled_from(list(Purpose))))
+def test_whatever_is_decided_the_receipt_opens_and_says_it(kept_ledger, who, granted):
+    site, ledger = kept_ledger
     made = ledger.record(site.id, decision(granted, who), START)
     assert ledger.entry(made.text, START).purposes == {str(p): p in granted for p in Purpose}
-    engine.dispose()
