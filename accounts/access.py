@@ -31,15 +31,16 @@ class Rule:
     roles: frozenset[str] = frozenset()
     browser: bool = False
     incomplete: bool = False  # also for whoever still lacks the second factor that they need
+    token: bool = False  # the route looks at a token of its own
 
 
 # The collector, its scripts, and what machines ask: no session is looked at.
 OPEN = Rule("anybody")
 PAGE = Rule("anybody", browser=True)
 # The views of `dashboards.stats` ask `Tokens.opens` for the site of each question.
-TOKEN = Rule("a token of the site")
+TOKEN = Rule("tools with a token of the site", token=True)
 # `operate.metrics` asks for its own token, or for the machine itself.
-METRICS = Rule("the metrics token, or this machine")
+METRICS = Rule("the metrics token, or this machine", token=True)
 SELF = Rule("whoever is signed in, about themselves", session=True, browser=True)
 ENROLLING = Rule(SELF.says, session=True, browser=True, incomplete=True)
 READ = Rule("whoever holds a role there", session=True, roles=frozenset(ROLES), browser=True)

@@ -16,7 +16,7 @@ import dashboards.pages
 import dashboards.sections
 import dashboards.stats
 import ingest.views
-from accounts import account, signin
+from accounts import account, review, signin
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
 from control.definitions import Definitions
@@ -69,6 +69,7 @@ def assemble(services: Services) -> Flask:
     door = signin.Door.of(services.control, services.audit, settings.secret_key(), now)
     csrf = signin.init(app, door, settings)
     app.register_blueprint(account.blueprint(door))
+    app.register_blueprint(review.blueprint(door, services.sites.all, settings.origin))
     csrf.exempt(collecting)
     Babel(app, locale_selector=languages.wanted)
     objecting = opt_out.blueprint(secure=settings.public_url.startswith("https://"))

@@ -23,7 +23,7 @@ from operate.operations import EVENT, JSON, OPERATIONS, Answer, Operation
 from releases.tables import DIMENSIONS
 
 # Blueprints of pages that people read in a browser.
-PAGES = frozenset({"account", "opt_out", "pages", "sections", "signin"})
+PAGES = frozenset({"access", "account", "opt_out", "pages", "sections", "signin"})
 # What is built with the front end, and the beacon: files, whatever asks.
 ASSETS = "assets"
 
