@@ -57,6 +57,7 @@ RULES: Mapping[str, Acts | None] = {
     "spool status": READS,
     "spool inspect": READS,
     "spool retry": Acts(),
+    "retention status": READS,
     "retention run": Acts(),
     "store grants": Acts(),
     "leaks": Acts(),

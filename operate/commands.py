@@ -26,7 +26,7 @@ from spool import reader
 from store import grants
 from store.clickhouse import StoreRefused, StoreUnavailable
 from store.migrate import MigrationChanged, migrate
-from store.retention import expire
+from store.retention import ages, expire
 
 
 def services() -> Services:
@@ -424,6 +424,34 @@ def spool_retry(services: Services, names: tuple[str, ...], json_: bool) -> None
 @click.group()
 def retention() -> None:
     """How long data are kept."""
+
+
+@retention.command("status")
+@as_json
+@with_services
+def retention_status(services: Services, json_: bool) -> None:
+    """The oldest row of each site and basis beside its limit; fails where one is late."""
+    domains = {each.id: each.domain for each in services.sites.all()}
+    with jobs.store_at_hand(services) as store:
+        migrate(store, services.settings.clickhouse_cluster)
+        found = ages(store, now().date())
+    facts = [asdict(age) | {"site": domains.get(age.site, "removed")} for age in found]
+    show(
+        facts,
+        json_,
+        lambda: (
+            [
+                f"{f['site']:<30} {f['basis']:<8} {f['rows']:>12} rows, the oldest of"
+                f" {f['oldest']:%Y-%m-%d}, gone by {f['first_expires']}"
+                + (f", {f['restricted']} restricted" if f["restricted"] else "")
+                + (f"  LATE: {f['late']}" if f["late"] else "")
+                for f in facts
+            ]
+            or ["No rows are stored."]
+        ),
+    )
+    if late := sum(age.late for age in found):
+        raise click.ClickException(f"{late} rows are past the day on which they must be gone")
 
 
 @retention.command("run")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from store.migrate import migrate
-from store.retention import expire
+from store.retention import ages, expire
 
 TODAY = date(2100, 11, 22)  # far off: the table deletes by the real clock
 
@@ -45,3 +45,19 @@ def test_a_restricted_row_outlives_its_day_for_the_worker_and_for_the_table(migr
     migrated.command("OPTIMIZE TABLE events FINAL")
     assert left(migrated) == [0]
     assert expire(migrated, TODAY) == 0
+
+
+def test_the_oldest_row_of_each_basis_is_shown_beside_its_limit(migrated):
+    insert(
+        migrated,
+        {"expires": "2100-11-21"},
+        {"expires": "2100-12-01"},
+        {"expires": "2100-11-20", "restricted": 1},
+        {"expires": "2101-01-01", "basis": "consent"},
+    )
+    consent, none = ages(migrated, TODAY)
+    assert (consent.rows, consent.late, consent.restricted) == (1, 0, 0)
+    assert (none.rows, none.late, none.restricted) == (3, 1, 1)
+    assert (none.first_expires, none.last_expires) == (date(2100, 11, 20), date(2100, 12, 1))
+    expire(migrated, TODAY)
+    assert [age.late for age in ages(migrated, TODAY)] == [0, 0]
