@@ -294,7 +294,9 @@ def _with_comparison(
     )
     moved = _moved(plan, first, last)
     compared = []
-    for row, result in zip(rows or [Row((), Figures())], results, strict=True):
+    # Without dimensions there is one result, whatever was found.
+    answered = rows if rows or plan.columns else [Row((), Figures())]
+    for row, result in zip(answered, results, strict=True):
         key = (moved.get(row.key[0], date.min), *row.key[1:]) if plan.times else row.key
         other = found.get(key) or Result(
             _labels(plan, Row(key, Figures())), [None] * len(plan.metrics)
