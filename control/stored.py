@@ -45,8 +45,8 @@ class Column:
 class Key:
     """A key that pseudonyms are made with. `ends` is None where it has no end.
 
-    `kind` is day, identity, event, record, exclusion, threshold or audit; `period` the day, the
-    first day or the week that it is for. A destroyed key has left this line alone.
+    `kind` is day, identity, event, record, exclusion, threshold or audit; `period` the first day
+    that it is for, '' where it is for all. A destroyed key has left this line alone.
     """
 
     kind: str
@@ -96,11 +96,18 @@ def of_site(
     """
     zones = {timezone for _, timezone in site.zones} | {site.timezone}
     found = [
-        Key(kind, period, exists, _utc(made), _ending(ends))
+        Key(kind, _day_of(kind, period), exists, _utc(made), _ending(ends))
         for kind, scope, period, exists, made, ends in status
         if scope in ("", str(site.id)) or (kind == "day" and scope in zones)
     ]
-    return sorted(found, key=lambda key: (key.kind, key.made), reverse=True)
+    return sorted(found, key=lambda key: (key.kind, key.period, key.made), reverse=True)
+
+
+def _day_of(kind: str, period: str) -> str:
+    """Weeks are counted since 1970 (`KeyStore.event`): their first day, in UTC."""
+    if kind != "event" or not period.isdigit():
+        return period
+    return (datetime.fromtimestamp(0, UTC) + int(period) * keys.EVENT_KEY_SPAN).date().isoformat()
 
 
 def _utc(stored: datetime) -> datetime:

@@ -183,15 +183,16 @@ def _tiles(whole: Figures, active: Course, weeks: Course, months: Course) -> Ite
             text.count(round(sum(over) / len(over))),
             N_("Distinct users of a day, on average over the days that are final."),
         )
-    yield Tile(
-        N_("Users, summed"),
-        text.count(whole.visitors),
-        N_(
-            "Sum of daily users: somebody who comes on three days counts three times, because "
-            "nobody is recognised from one day to the next."
-        ),
-    )
-    for name, span in ((N_("Users of a week"), weeks), (N_("Users of a month"), months)):
+    else:
+        yield Tile(
+            N_("Users, summed"),
+            text.count(whole.visitors),
+            N_(
+                "Sum of daily users: somebody who comes on three days counts three times, because "
+                "nobody is recognised from one day to the next."
+            ),
+        )
+    for name, span in ((N_("Users a week"), weeks), (N_("Users a month"), months)):
         newest = span.newest
         yield Tile(
             name,

@@ -29,8 +29,6 @@ from releases.definitions import filters
 from releases.reading import Ask, Reading
 from releases.tables import DIMENSIONS, OTHER
 
-# Roles that may declare. Whoever reads figures alone can't add views of people.
-ROLES = frozenset({"analyst", "admin"})
 # Values that a list offers; what is rarer can be declared on the command line.
 _OFFERED = 15
 _SUGGESTED = 40
@@ -87,12 +85,10 @@ class Desk:
     choices: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
 
 
-def may_declare(role: str) -> bool:
-    return role in ROLES
-
-
-def desk(reading: Reading, site: Site, period: Period, definitions: Definitions, role: str) -> Desk:
-    """Raises `ReleasesUnavailable`."""
+def desk(
+    reading: Reading, site: Site, period: Period, definitions: Definitions, *, may: bool
+) -> Desk:
+    """`may`: whoever looks may declare. Raises `ReleasesUnavailable`."""
     changes = definitions.changes(site)
     added = {c.definition.id: c for c in changes if c.action == "added"}
 
@@ -101,9 +97,8 @@ def desk(reading: Reading, site: Site, period: Period, definitions: Definitions,
         on = f"{change.at.astimezone(site.calendar.zone_at(change.at)):%Y-%m-%d}" if change else ""
         return Declared(definition, described(definition), change.by if change else "", on)
 
-    offers = may_declare(role)
     return Desk(
-        may=offers,
+        may=may,
         room=definitions.room(site),
         most=LIVE,
         most_new=NEW,
@@ -111,9 +106,9 @@ def desk(reading: Reading, site: Site, period: Period, definitions: Definitions,
         live=tuple(map(of, definitions.live(site))),
         removed=tuple(map(of, definitions.removed(site))),
         changes=tuple(reversed(changes)),
-        pages=_values(reading, site, period, "page", _SUGGESTED) if offers else (),
-        events=_values(reading, site, period, "event", _SUGGESTED) if offers else (),
-        choices=tuple(_choices(reading, site, period)) if offers else (),
+        pages=_values(reading, site, period, "page", _SUGGESTED) if may else (),
+        events=_values(reading, site, period, "event", _SUGGESTED) if may else (),
+        choices=tuple(_choices(reading, site, period)) if may else (),
     )
 
 

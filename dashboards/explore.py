@@ -140,7 +140,7 @@ class SegmentLine:
 @dataclass(frozen=True, slots=True)
 class Rated:
     """How often each of `RATINGS` was told. `verdict` is the one that three quarters of all reach;
-    '' where a rating is withheld.
+    '' where one of them may be withheld: then no share is known either.
     """
 
     name: str
@@ -154,13 +154,16 @@ class Rated:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        return tuple((n or 0) / self.total if self.total else 0.0 for n in self.counts)
+        """None at all where a count is missing: nobody can tell whether it is zero or withheld."""
+        if None in self.counts or not self.total:
+            return ()
+        return tuple((n or 0) / self.total for n in self.counts)
 
     @property
     def verdict(self) -> str:
-        good, _, poor = self.shares
-        if not self.total:
+        if not self.shares:
             return ""
+        good, _, poor = self.shares
         return "poor" if poor > _QUARTER else "good" if good >= 1 - _QUARTER else RATINGS[1]
 
     @property

@@ -16,7 +16,7 @@ from flask import url_for as address
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 
-from accounts import signin
+from accounts import access, signin
 from accounts.audit import Audit
 from control.definitions import DefinitionError, Definitions
 from control.sites import Site, Sites
@@ -122,7 +122,7 @@ def _blueprint(parts: Parts) -> Blueprint:
     def declaring(domain: str, kind: str) -> ResponseReturnValue:
         """Declares a goal, a funnel or a segment"""
         site, span = chosen(domain)
-        person = _may_declare()
+        person = signin.here().person.email
         if declare.kind_of(kind) is None:
             abort(404)
         try:
@@ -138,7 +138,7 @@ def _blueprint(parts: Parts) -> Blueprint:
     def withdrawing(domain: str) -> ResponseReturnValue:
         """Withdraws what was declared"""
         site, span = chosen(domain)
-        person = _may_declare()
+        person = signin.here().person.email
         kind = declare.kind_of(request.form.get("kind", "")) or abort(404)
         name = request.form.get("name", "")
         try:
@@ -153,7 +153,7 @@ def _blueprint(parts: Parts) -> Blueprint:
     def restoring(domain: str) -> ResponseReturnValue:
         """Takes a withdrawal back"""
         site, span = chosen(domain)
-        person = _may_declare()
+        person = signin.here().person.email
         number = request.form.get("number", type=int) or abort(404)
         try:
             parts.audit.record(person, "definition restore", f"site {site.domain}", number=number)
@@ -224,7 +224,8 @@ def _apps(parts: Parts, site: Site, span: Period) -> apps.Apps:
 
 def _explorer(parts: Parts, site: Site, span: Period, problem: str = "", kind: str = "") -> str:
     """The page; `problem` says why a form of this kind was refused."""
-    args, role = request.args, signin.here().person.role
+    args = request.args
+    may = bool(access.DECLARE.roles & signin.here().person.roles)
     return _page(
         "explore.html",
         site,
@@ -233,20 +234,12 @@ def _explorer(parts: Parts, site: Site, span: Period, problem: str = "", kind: s
             parts.reading, site, span, parts.definitions,
             args.get("segment", ""), args.get("vital", ""),
         ),
-        desk=declare.desk(parts.reading, site, span, parts.definitions, role),
+        desk=declare.desk(parts.reading, site, span, parts.definitions, may=may),
         fresh=parts.reading.freshness(site, span.first, span.last),
         problem=problem.partition(": ")[2] or problem,
         failed=kind,
         form=request.form,
     )  # fmt: skip
-
-
-def _may_declare() -> str:
-    """The address of the person who asks, if their role declares; else 403."""
-    person = signin.here().person
-    if not declare.may_declare(person.role):
-        abort(403)
-    return person.email
 
 
 def _back(site: Site, span: Period) -> ResponseReturnValue:

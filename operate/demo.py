@@ -130,7 +130,6 @@ _SET: dict[str, Changes] = {
 _DECLARED: dict[str, tuple[Definition, ...]] = {
     WEBSITE: (
         declared.goal("Ticket bought", event_name="Purchase"),
-        declared.goal("Signed up", event_name="Signup"),
         declared.goal("Looked for a route", prefix="/routes"),
         declared.funnel("From a route to a ticket", ["/", "/routes", "Purchase"]),
         declared.segment("Belgian phones", [("country", "BE"), ("device", "Mobile")]),
