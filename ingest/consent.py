@@ -19,7 +19,11 @@ from anonymize.event import Purpose, RawConsent, Reason
 from ingest.wire import NAME_LENGTH, Fault, Malformed, Url, domains, rejection, time_of
 
 _Version = Annotated[str, msgspec.Meta(max_length=64)]
-_Language = Annotated[str, msgspec.Meta(max_length=35)]  # RFC 5646, section 4.4.1
+# Parts of 8 characters at most (RFC 5646, sections 2.1 and 4.4.1; phones join them by `_`): what is
+# put on record as a language can be little else.
+_Language = Annotated[
+    str, msgspec.Meta(max_length=35, pattern=r"^([A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8})*)?$")
+]
 _Id = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH)]
 _Text = Annotated[str, msgspec.Meta(max_length=8192)]
 Method = Literal["banner", "api", "tcf", "consent-mode", "app", "opt-out"]

@@ -92,6 +92,7 @@ def test_nobody_consents_on_a_site_for_children(client, world):
         ({}, 400, "missing_field", "/categoryPreferences"),
         ({"objection": True, "anonymousId": None}, 400, "missing_field", "/anonymousId"),
         ({"categoryPreferences": YES, "anonymousId": "42"}, 400, "wrong_type", "/anonymousId"),
+        ({"categoryPreferences": YES, "language": "ada@b.c"}, 400, "wrong_type", "/language"),
         ({"categoryPreferences": 7}, 400, "wrong_type", "/categoryPreferences"),
         ({"analytics_storage": "maybe"}, 400, "wrong_type", "/analytics_storage"),
         ({"categoryPreferences": YES, "method": "magic"}, 400, "wrong_type", "/method"),
