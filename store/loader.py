@@ -87,6 +87,12 @@ class _Key(msgspec.Struct):
     segment: int = 0
 
 
+# The date by which the lines of either table go.
+_DATE: dict[Table, re.Pattern[bytes]] = {
+    "events": re.compile(rb'"expires":"([0-9-]{10})"'),
+    "tallies": re.compile(rb'"day":"([0-9-]{10})"'),
+}
+
 # A query that finds a line, and the month of its partition.
 _LOOK: dict[Table, str] = {
     "events": "SELECT 1 FROM events WHERE site = {site:UInt32} AND day = {day:Date}"
@@ -391,17 +397,15 @@ class Loader:
         """
         table = part.segment.table
         self._store.settle(table)
-        today = datetime.now(UTC).date()
-        samples: dict[str, _Key] = {}
-        for line in part.lines():
-            key = _key(line)
-            if key is not None and _lasting(table, key, today):
-                samples.setdefault(_month_of(table, key), key)
-        return {
-            month
-            for month, key in samples.items()
-            if not self._store.query_rows(_LOOK[table], msgspec.to_builtins(key))
-        }
+        samples = _samples(table, part.chunks(), datetime.now(UTC).date())
+        try:
+            return {
+                month
+                for month, key in samples.items()
+                if not self._store.query_rows(_LOOK[table], msgspec.to_builtins(key))
+            }
+        except StoreRefused as error:  # of what is stored: the segment is not to blame
+            raise StoreUnavailable(str(error)) from None
 
 
 def _key(line: bytes) -> _Key | None:
@@ -409,6 +413,25 @@ def _key(line: bytes) -> _Key | None:
         return msgspec.json.decode(line, type=_Key)
     except msgspec.DecodeError:
         return None
+
+
+def _samples(table: Table, chunks: Iterable[bytes], today: date) -> dict[str, _Key]:
+    """Of each month one line that must be there if its month's are. Chunks are whole lines.
+
+    The month and the rest depend on one date. It is looked for as text, and only chunks with a date
+    that was not met yet are decoded: that takes a tenth of the time.
+    """
+    samples: dict[str, _Key] = {}
+    met: set[bytes] = set()
+    for chunk in chunks:
+        dates = _DATE[table].findall(chunk)
+        if len(dates) == chunk.count(b"\n") and met.issuperset(dates):
+            continue
+        for key in filter(None, map(_key, chunk.splitlines())):
+            met.add((key.expires if table == "events" else key.day).encode())
+            if _lasting(table, key, today):
+                samples.setdefault(_month_of(table, key), key)
+    return samples
 
 
 def _lasting(table: Table, key: _Key, today: date) -> bool:

@@ -218,6 +218,23 @@ def test_tallies_whose_token_was_noted_but_which_are_not_there_are_stored(
     assert empty.query_rows("SELECT sum(n) FROM tallies") == [(14,)]
 
 
+def test_every_month_is_looked_for_whatever_properties_are_called(
+    empty: Store, tmp_path: Path
+) -> None:
+    """Lines that name dates elsewhere, more than one of their chunk, before a month's first."""
+    rows = [row(n, props={"expires": day(100), "day": day(100)}) for n in range(2000)]
+    rows += [row(2000, expires=day(100)), row(2001, expires=day(200))]
+    spool = Spool(tmp_path)
+    spool.append(rows)
+    spool.close()
+    (segment,) = reader.sealed(tmp_path)
+    content = segment.path.read_bytes()
+    empty.insert_lines("events", [content], segment.name)
+    empty.delete("events", "event_id >= 2000")
+    assert load(Loader(empty, tmp_path)) == 1  # the token says that all of it is there
+    assert stored(empty)[-2:] == [2000, 2001]
+
+
 def test_tallies_of_many_segments_become_one_row_after_two_weeks(empty: Store) -> None:
     line = b'{"site":1,"day":"%s","reason":"too_old","segment":%d,"n":     2}\n'
     for number, offset in ((1, -15), (2, -15), (3, 0), (4, 0)):
