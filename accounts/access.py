@@ -55,6 +55,7 @@ BLUEPRINTS: Mapping[str, Rule] = {
     "assets": OPEN,
     "health": OPEN,
     "openapi": OPEN,
+    "edge": OPEN,
     "opt_out": PAGE,
     "stats": TOKEN,
     "metrics": METRICS,
@@ -117,7 +118,7 @@ def init(app: Flask, hosts: frozenset[str], more: Mapping[str, Rule]) -> None:
             log.error("route without a rule", name=request.endpoint)
             abort(403)
         if rule.browser and _name(request.host) not in hosts:
-            abort(400, "This service is not known by this name.")
+            abort(400)
         return _refused(rule) if rule.session else None
 
     def uncached(response: Response) -> Response:

@@ -76,6 +76,12 @@ def _public(text: str) -> str:
     return text.rstrip("/")
 
 
+def _contact(text: str) -> str:
+    if text and (not text.startswith(("mailto:", "https://", "tel:")) or not text.isprintable()):
+        raise ValueError("must be mailto:security@example.com, or an https address")
+    return text
+
+
 def _cluster(text: str) -> str:
     if text and not text.replace("_", "").isalnum():
         raise ValueError("must be a cluster's name: letters, digits and _")
@@ -189,6 +195,13 @@ TABLE: tuple[Setting, ...] = (
         "https origin in links, snippets and notices; empty: this machine's own",
     ),
     Setting(
+        "security_contact",
+        "",
+        "mailto: or https:",
+        _contact,
+        "whom to tell of a weakness, in `/.well-known/security.txt` (RFC 9116); empty: there is none",
+    ),
+    Setting(
         "metrics_token_file",
         "",
         "file",
@@ -239,6 +252,7 @@ class Settings:
     sender_limit: int
     site_limit: int
     public_url: str
+    security_contact: str
     metrics_token_file: str
     require_browser: str
     require_postgres: str

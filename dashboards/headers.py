@@ -21,6 +21,9 @@ HEADERS = {
     # Not `no-referrer`: the check against forged requests needs the origin over https.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",  # for browsers older than frame-ancestors
+    # What other sites may load says so itself: the collector's answers, the beacon.
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }

@@ -27,6 +27,7 @@ from operate import (
     commands,
     definition_commands,
     demo,
+    edge,
     health,
     import_log,
     logs,
@@ -62,6 +63,8 @@ def assemble(services: Services) -> Flask:
     # To wait for the disk, all requests of a moment wait together, each in a thread.
     if settings.spool_fsync != "always":
         app.extensions["quick"] = ingest.views.PATHS
+    if edge.https_only(settings):
+        app.wsgi_app = edge.HttpsOnly(app.wsgi_app, settings.public_url)  # type: ignore[method-assign]
     if hops := settings.trusted_proxies:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
@@ -78,6 +81,7 @@ def assemble(services: Services) -> Flask:
     app.register_blueprint(health.blueprint(services))
     app.register_blueprint(metrics.blueprint(services))
     app.register_blueprint(openapi.blueprint())
+    app.register_blueprint(edge.blueprint(settings, now))
     first = FirstEvents(services.control)
     dashboards.pages.init(app, services.reading, services.sites, first, settings)
     definitions = Definitions(services.control)

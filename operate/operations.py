@@ -351,6 +351,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         },
         security=("metricsToken",),
     ),
+    ("GET", "/.well-known/security.txt"): Operation(
+        "Operating",
+        "Whom to tell of a weakness (RFC 9116)",
+        {
+            200: Answer("The contact.", str, TEXT),
+            404: Answer("None is set.", str, "text/html"),
+        },
+    ),
     ("GET", "/openapi.json"): Operation(
         "Operating", "This description", {200: Answer("OpenAPI 3.1.", dict[str, Any])}
     ),
