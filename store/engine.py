@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,16 @@ UNKNOWN_EXCEPTION = 1002
 
 # Bytes of an insert that are kept to be sent again; a spool segment is a quarter of it.
 _KEPT = 32 << 20
+_CONFIG = Path(__file__).with_name("engine.xml")
+_COUNTED = """
+    SELECT (SELECT sum(value) FROM system.errors), sum(value) FROM system.events
+    WHERE event = 'WriteBufferFromFileDescriptorWriteFailed'
+"""
+_TABLES = """
+    SELECT database, name FROM system.tables
+    WHERE engine LIKE '%MergeTree' AND database != 'system' AND NOT is_temporary
+"""
+_BROKEN = "SELECT database, table, name FROM system.detached_parts WHERE reason LIKE 'broken%'"
 
 
 class EngineBusy(Exception):
@@ -96,7 +107,11 @@ class Engine:
             from chdb.state.sqlitelike import connect
 
             self._connect = connect
-            self._kept = self._open()  # chDB lives as long as one connection does
+            # chDB lives as long as one connection does.
+            self._kept = self._open(f"?config-file={_CONFIG}")
+            self._mending = threading.Lock()
+            self._unwritten = _counted(self._kept).unwritten
+            self._drop_broken()
         except BaseException:
             os.close(self._lock)
             raise
@@ -137,11 +152,15 @@ class Engine:
         chDB tells of lines that it cannot read, and not of a part that it could not write, as on a
         full disk: then it counts an error and reports success. So when errors were counted
         meanwhile, which may also be another statement's, the insert is made again in the form whose
-        failures are told; its deduplication token keeps it from being stored twice.
+        failures are told; its deduplication token keeps it from being stored twice. Where a file
+        could not be written meanwhile, nothing is believed (`UNKNOWN_STATUS_OF_INSERT`).
         """
         kept = _Kept(chunks)
         with self._session(settings, database) as connection:
-            faults = _faults(connection)
+            before = _counted(connection)
+            if before.unwritten != self._unwritten:
+                self.mend()
+                before = _counted(connection)
             inserter = connection.send_insert(head, fmt)
             try:
                 for chunk in kept:
@@ -149,7 +168,8 @@ class Engine:
                 done = inserter.finish()
             finally:
                 inserter.cancel()  # does nothing once finished
-            if _faults(connection) != faults:
+            after = _counted(connection)
+            if after.errors != before.errors:
                 if kept.data is None or not (settings or {}).get("insert_deduplication_token"):
                     raise _unknown_status()
                 try:
@@ -158,16 +178,54 @@ class Engine:
                     found = EngineError.of(error)
                     # Lines that could be read before: what is wrong is this form, not they.
                     raise (_unknown_status() if found.code == SYNTAX_ERROR else found) from None
+                after = _counted(connection)
+            if after.unwritten != before.unwritten:
+                raise _unknown_status()
             return Written(done.rows_written, done.bytes_written, done.elapsed)
+
+    def mend(self) -> list[str]:
+        """Puts back what was damaged since a file could not be written; which tables were loaded.
+
+        chDB goes on when a write fails, as on a full disk: it puts an empty part into the place of
+        those that it was merged from. These are still there for a while (engine.xml). A table that
+        is loaded anew looks which of its parts are whole, and takes those; rows of an insert that
+        are in none of them are found missing by the loader. What is not whole is removed: it could
+        be neither read nor erased. Raises `EngineError` where that has to be tried again.
+        """
+        with self._mending:
+            unwritten = _counted(self._kept).unwritten
+            if unwritten == self._unwritten:
+                return []
+            tables = sorted({f"{_name(a)}.{_name(b)}" for a, b in self._listed(_TABLES)})
+            # One that an earlier try has left so.
+            lost = self._listed("SELECT database, table FROM system.detached_tables")
+            for table in (f"{_name(database)}.{_name(name)}" for database, name in lost):
+                self.query(f"ATTACH TABLE IF NOT EXISTS {table}")
+            for table in tables:
+                self.query(f"DETACH TABLE IF EXISTS {table} SYNC")
+                self.query(f"ATTACH TABLE IF NOT EXISTS {table}")
+            self._drop_broken()
+            self._unwritten = unwritten
+            return tables
+
+    def _drop_broken(self) -> None:
+        for database, table, part in self._listed(_BROKEN):
+            self.query(
+                f"ALTER TABLE {_name(database)}.{_name(table)} DROP DETACHED PART '{part}'",
+                settings={"allow_drop_detached": "1"},
+            )
+
+    def _listed(self, sql: str) -> list[list[str]]:
+        return [line.split("\t") for line in self.query(sql).data.decode().splitlines()]
 
     def close(self) -> None:
         """Flushes and lets the directory go. No statement may be running."""
         self._kept.close()
         os.close(self._lock)
 
-    def _open(self) -> Any:
+    def _open(self, options: str = "") -> Any:
         try:
-            return self._connect(str(self._directory))
+            return self._connect(f"{self._directory}{options}")
         except RuntimeError as error:
             raise EngineError.of(error) from None
 
@@ -205,9 +263,17 @@ class _Kept:
         self.data = None if kept is None else b"".join(kept)
 
 
-def _faults(connection: Any) -> bytes:
-    """How often the engine has met an error of whatever kind."""
-    return bytes(connection.query("SELECT sum(value) FROM system.errors").bytes())
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """How often the engine has met an error of whatever kind, and could not write to a file."""
+
+    errors: int
+    unwritten: int
+
+
+def _counted(connection: Any) -> _Counted:
+    line = bytes(connection.query(_COUNTED, "TabSeparated").bytes())
+    return _Counted(*map(int, line.split()))
 
 
 def _unknown_status() -> EngineError:

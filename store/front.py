@@ -63,6 +63,7 @@ QUERY_LIMITS = {
     "max_memory_usage": str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2),
 }
 IDLE_SECONDS = 60
+_MEND_SECONDS = 2.0  # how often is asked whether a file could not be written
 
 # ClickHouse's numbers (src/Common/ErrorCodes.cpp) for what the front itself refuses.
 _CANNOT_DECOMPRESS = 271
@@ -381,6 +382,16 @@ class _Server(wsgi.Server):
         log.debug("store front: connection error")
 
 
+def _mend(engine: Engine, stop: threading.Event) -> None:
+    """Merges go on without inserts, and are damaged like them."""
+    while not stop.wait(_MEND_SECONDS):
+        try:
+            if tables := engine.mend():
+                log.warning("after files could not be written, loaded anew: %s", ", ".join(tables))
+        except EngineError as error:
+            log.warning("after files could not be written, not yet loaded anew: %s", error.name)
+
+
 @contextlib.contextmanager
 def serving(home: Path, wait: float = 30.0) -> Iterator[Endpoint]:
     """Hosts the engine and its front while the block runs, and tells others by a file.
@@ -395,6 +406,9 @@ def serving(home: Path, wait: float = 30.0) -> Iterator[Endpoint]:
         server.prepare()
         thread = threading.Thread(target=server.serve, name="store-front", daemon=True)
         thread.start()
+        stop = threading.Event()
+        mending = threading.Thread(target=_mend, args=(engine, stop), name="store-mending")
+        mending.start()
         try:
             endpoint = Endpoint(server.bind_addr[1], USER, password, os.getpid())
             publish(home, endpoint)
@@ -405,5 +419,7 @@ def serving(home: Path, wait: float = 30.0) -> Iterator[Endpoint]:
         finally:
             server.stop()
             thread.join()
+            stop.set()
+            mending.join()
     finally:
         engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -207,3 +210,86 @@ def test_an_error_of_another_statement_does_not_double_an_insert(engine: Engine)
     engine.insert("INSERT INTO o", "JSONEachRow", chunks(), settings=settings)
     assert engine.query("SELECT a FROM o ORDER BY a").data == b"1\n2\n"
     engine.query("DROP TABLE o SYNC")
+
+
+@contextmanager
+def no_file_may_grow() -> Iterator[None]:
+    """A disk that is full, for this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def merging(engine: Engine) -> Engine:
+    return unmerged(engine)
+
+
+def unmerged(engine: Engine) -> Engine:
+    """Four parts of ten rows that were not yet merged, in a table and beside it an empty one."""
+    engine.query("CREATE TABLE `an other` (a UInt64) ENGINE = MergeTree ORDER BY a")
+    engine.query(
+        "CREATE TABLE m (a UInt64) ENGINE = MergeTree ORDER BY a"
+        " SETTINGS non_replicated_deduplication_window = 10, fsync_after_insert = 1"
+    )
+    engine.query("SYSTEM STOP MERGES m")
+    for part in range(4):
+        lines = [b'{"a":%d}\n' % (part * 10 + n) for n in range(10)]
+        engine.insert("INSERT INTO m", "JSONEachRow", lines)
+    engine.query("SYSTEM START MERGES m")
+    return engine
+
+
+def merge_in_vain(engine: Engine) -> None:
+    with no_file_may_grow():
+        engine.query("OPTIMIZE TABLE m FINAL")  # without a word of what it could not do
+    with pytest.raises(EngineError):
+        engine.query("SELECT sum(a) FROM m")
+
+
+def whole(engine: Engine) -> bool:
+    parts = engine.query("SELECT count() FROM system.detached_parts").data
+    return (engine.query("SELECT count(), sum(a) FROM m").data, parts) == (b"40\t780\n", b"0\n")
+
+
+def test_rows_of_a_merge_that_could_not_be_written_come_back(merging: Engine) -> None:
+    assert merging.mend() == []
+    merge_in_vain(merging)
+    assert merging.mend() == ["`default`.`an other`", "`default`.`m`"]
+    assert whole(merging)
+    assert merging.mend() == []
+    merging.query("OPTIMIZE TABLE m FINAL")
+    assert whole(merging)
+
+
+def test_rows_of_a_merge_that_could_not_be_written_come_back_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    first = unmerged(Engine(tmp_path))
+    merge_in_vain(first)
+    first.close()
+    again = Engine(tmp_path)
+    try:
+        assert whole(again)
+    finally:
+        again.close()
+
+
+def test_an_insert_is_believed_only_where_every_file_could_be_written(merging: Engine) -> None:
+    insert = partial(
+        merging.insert, "INSERT INTO m", "JSONEachRow", [b'{"a":0}\n'],
+        settings={"insert_deduplication_token": "t"},
+    )  # fmt: skip
+    failure = None
+    with no_file_may_grow():
+        try:
+            insert()
+        except EngineError as error:
+            failure = error
+    assert failure is not None
+    assert failure.code == 319
+    insert()  # which first puts back what is damaged
+    assert merging.query("SELECT count(), sum(a) FROM m").data == b"41\t780\n"
