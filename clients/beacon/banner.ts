@@ -24,9 +24,9 @@ const STYLE = `
   --line: var(--discreet-line, #6e7681); --strong: var(--discreet-accent, #a5d0ff);
   --on: var(--discreet-on-accent, #0d1117); } }
 * { box-sizing: border-box; font: inherit; }
-dialog { position: fixed; inset: auto 1rem 1rem auto; margin: 0; width: min(26rem, 100% - 2rem);
-  max-height: calc(100% - 2rem); overflow: auto; padding: 1.25rem; color: var(--text);
-  background: var(--back); border: 1px solid var(--line); border-radius: .75rem; z-index: 2147483647;
+dialog { color-scheme: light dark; position: fixed; inset: auto 1rem 1rem auto; margin: 0;
+  width: min(26rem, 100% - 2rem); max-height: calc(100% - 2rem); overflow: auto; padding: 1.25rem;
+  color: var(--text); background: var(--back); border: 1px solid var(--line); border-radius: .75rem; z-index: 2147483647;
   font: 1rem/1.45 var(--discreet-font, system-ui, sans-serif); box-shadow: 0 .5rem 2rem #0004; }
 h2 { margin: 0 0 .5rem; font-size: 1.15rem; font-weight: 650; outline: 0; }
 p { margin: 0 0 .75rem; }
@@ -34,7 +34,7 @@ label { display: grid; grid-template-columns: 1.25rem 1fr; column-gap: .6rem; pa
 label span { font-weight: 600; } label small { grid-column: 2; color: var(--quiet); font-size: .9rem; }
 input { width: 1.15rem; height: 1.15rem; margin: .15rem 0 0; accent-color: var(--strong); }
 div { display: grid; grid-template-columns: 1fr 1fr; gap: .5rem; margin-top: .75rem; }
-button { min-height: 2.75rem; padding: .5rem .75rem; border: 1px solid var(--strong);
+button { min-height: 2.75rem; padding: .5rem .25rem; border: 1px solid var(--strong);
   border-radius: .5rem; cursor: pointer; font-weight: 600; color: var(--on);
   background: var(--strong); }
 .plain { grid-column: 1 / -1; color: var(--strong); background: none; }
