@@ -42,13 +42,17 @@ _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 @dataclass(frozen=True)
 class Load:
-    """What clients saw: how many good answers and others, in how long, in how many ms each."""
+    """What clients saw: how many good answers and others, in how long, in how many ms each.
+
+    `began` is by the monotonic clock, 0 where `wrk` does not say it.
+    """
 
     answers: int
     seconds: float
     wrong: int
     p50: float
     p99: float
+    began: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -130,7 +134,7 @@ class _Run:
         self._wrong = 0
 
     def go(self) -> Load:
-        began = time.perf_counter()
+        began, since = time.perf_counter(), time.monotonic()
         sent = busy = 0
         while True:
             elapsed = time.perf_counter() - began
@@ -148,7 +152,7 @@ class _Run:
         seconds = time.perf_counter() - began
         found = sorted(self._latencies) or [0.0]
         p50, p99 = (found[int(len(found) * part)] * 1000 for part in (0.5, 0.99))
-        return Load(len(found), seconds, self._wrong, p50, p99)
+        return Load(len(found), seconds, self._wrong, p50, p99, since)
 
     def _ask(self, number: int, due: float) -> None:
         connection = self._idle.pop()
