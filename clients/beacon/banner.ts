@@ -26,8 +26,9 @@ const STYLE = `
 * { box-sizing: border-box; font: inherit; }
 dialog { color-scheme: light dark; position: fixed; inset: auto 1rem 1rem auto; margin: 0;
   width: min(26rem, 100% - 2rem); max-height: calc(100% - 2rem); overflow: auto; padding: 1.25rem;
-  color: var(--text); background: var(--back); border: 1px solid var(--line); border-radius: .75rem; z-index: 2147483647;
-  font: 1rem/1.45 var(--discreet-font, system-ui, sans-serif); box-shadow: 0 .5rem 2rem #0004; }
+  color: var(--text); background: var(--back); border: 1px solid var(--line);
+  border-radius: .75rem; box-shadow: 0 .5rem 2rem #0004; z-index: 2147483647;
+  font: 1rem/1.45 var(--discreet-font, system-ui, sans-serif); }
 h2 { margin: 0 0 .5rem; font-size: 1.15rem; font-weight: 650; outline: 0; }
 p { margin: 0 0 .75rem; }
 label { display: grid; grid-template-columns: 1.25rem 1fr; column-gap: .6rem; padding: .4rem 0; }

@@ -1,4 +1,6 @@
-"""The consent banner: purposes one by one, refusing as near as accepting, for everybody."""
+"""The consent banner: purposes one by one, refusing as near as accepting, for everybody. And the
+page of those who object without having been asked, which has to be as easy to use.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from playwright.sync_api import Page
 
 from dashboards.assets import FOLDER
 from tests.beacon.world import Site, arrived, until
-from tests.service import ROOT
+from tests.browser import watch
+from tests.dashboards.axe import AXE
 
-AXE = ROOT / "clients/node_modules/axe-core/axe.min.js"
 BANNER = json.loads((FOLDER / "banner.json").read_text())
 TEXTS: dict[str, dict[str, str]] = BANNER["texts"]
 NOTHING = {"analytics": False, "product": False, "attribution": False}
@@ -41,6 +43,21 @@ def show(site: Site, tab: Page, language: str) -> Page:
     return tab
 
 
+def violations(tab: Page, where: str = "document") -> Any:
+    """What axe-core finds there, by a way that no content-security policy forbids."""
+    session = tab.context.new_cdp_session(tab)
+    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
+    found = session.send(
+        "Runtime.evaluate",
+        {
+            "expression": f"axe.run({where}).then((it) => it.violations.map(({{id}}) => id))",
+            "awaitPromise": True,
+            "returnByValue": True,
+        },
+    )
+    return found["result"]["value"]
+
+
 def names(tab: Page) -> list[str]:
     return [button.inner_text() for button in tab.locator("dialog").get_by_role("button").all()]
 
@@ -56,18 +73,7 @@ def test_axe_finds_nothing_in_any_language(
     show(site, tab, language)
     texts = TEXTS[language]
     assert names(tab) == [texts["refuse"], texts["accept"], texts["save"]]
-    session = tab.context.new_cdp_session(tab)  # which no content-security policy holds
-    session.send("Runtime.evaluate", {"expression": AXE.read_text()})
-    found = session.send(
-        "Runtime.evaluate",
-        {
-            "expression": "axe.run(document.querySelector('div[lang]'))"
-            ".then((found) => found.violations.map(({id}) => id))",
-            "awaitPromise": True,
-            "returnByValue": True,
-        },
-    )
-    assert found["result"]["value"] == []
+    assert violations(tab, "document.querySelector('div[lang]')") == []
     box = tab.locator("dialog").bounding_box()
     assert box is not None
     assert box["x"] >= 0
@@ -173,3 +179,21 @@ def test_nobody_is_asked_who_objects(site: Site, tab: Page) -> None:
     )
     show(site, tab, "en")
     assert tab.get_by_role("dialog").count() == 0
+
+
+def test_axe_finds_nothing_where_people_object_and_a_phone_shows_all_of_it(
+    site: Site, tab: Page, language: str
+) -> None:
+    seen = watch(tab)
+    tab.set_viewport_size({"width": 390, "height": 800})
+    tab.goto(f"{site.service.origin}/opt-out?lang={language}")
+    tab.keyboard.press("Tab")
+    while tab.evaluate("document.activeElement.tagName") != "BUTTON":
+        tab.keyboard.press("Tab")
+    before = violations(tab)
+    tab.keyboard.press("Enter")
+    tab.get_by_role("status").wait_for()
+    assert before + violations(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    assert seen.errors == []
+    assert seen.hosts == {site.service.origin.removeprefix("http://")}
