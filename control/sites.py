@@ -12,7 +12,7 @@ from typing import Literal, TypedDict, Unpack
 from zoneinfo import ZoneInfo, available_timezones
 
 from hashids import Hashids
-from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Engine, delete, insert, select, update
 from sqlalchemy.engine import Row as SqlRow
 
 from anonymize.calendar import ALWAYS, Calendar, Zones
@@ -247,13 +247,15 @@ class Sites:
         return self._all
 
     def by_write_key(self, key: str) -> Site | None:
-        return self._find(sites.c.write_key == key, lambda: self._by_key.get(key))
+        return self._find(sites.c.write_key, key, lambda: self._by_key.get(key))
 
     def by_domain(self, domain: str) -> Site | None:
         name = domain.strip().lower()
-        return self._find(sites.c.domain == name, lambda: self._by_domain.get(name))
+        return self._find(sites.c.domain, name, lambda: self._by_domain.get(name))
 
-    def _find(self, where: ColumnElement[bool], known: Callable[[], Site | None]) -> Site | None:
+    def _find(
+        self, column: Column[str], value: str, known: Callable[[], Site | None]
+    ) -> Site | None:
         """Asks the database whether what isn't known was added a moment ago: clients take the
         refusal of a key for final.
         """
@@ -261,7 +263,7 @@ class Sites:
         found = known()
         if found is None:
             with self._engine.connect() as connection:
-                added = connection.execute(select(sites.c.id).where(where)).first()
+                added = connection.execute(select(sites.c.id).where(column == value)).first()
             if added:
                 self.forget()
                 self._refresh()
