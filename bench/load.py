@@ -6,27 +6,32 @@ of the usual size, over HTTP, into the same table, synced to disk; in turns, and
 
 from __future__ import annotations
 
+import collections
 import os
 import re
 import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from config.settings import load
+from control.withheld import Held
 from operate.demo import _sites, fill
 from operate.services import build, now
 from spool import reader
 from spool.writer import SEAL_BYTES
 from store.clickhouse import Store
-from store.loader import Loader
+from store.loader import _VISITOR, Loader, _Part
 from store.migrate import migrate
 from tests.faults.machine import Engine
 
 TIMES = 6
 TURNS = 3
 SMALL = 200  # segments of one request each
+WITHDRAWN = 1000
+ONE_IN = 100
 _ID = re.compile(rb'"event_id":\d+')
 
 
@@ -54,12 +59,16 @@ def main() -> None:
             _empty(process.store)
         small = _small(process.store, kept, home / "spool")
         process.stop()
+        left_out = _left_out(kept, rows)
     print("## Loading\n")
     print("| | rows/s | of bare inserts |\n|---|---|---|")
     print(f"| bare inserts | {rows / min(bare):,.0f} | 100 % |")
     print(f"| the loader | {rows / min(loaded):,.0f} | {min(bare) / min(loaded):.0%} |")
     print(f"\n{spent / TURNS / rows * 1e6:.1f} seconds of one core for a million rows.")
     print(f"\n{small * 1000:.0f} ms for a segment of 500 rows.")
+    print("\n| withdrawn while the rows waited | µs of one core for each row |\n|---|---|")
+    for who, cost in left_out.items():
+        print(f"| {who} | {cost:.2f} |")
     print(f"\n{size / rows:.0f} bytes a row in the spool, {disk / count:.1f} in the store.\n")
 
 
@@ -121,6 +130,33 @@ def _loaded(store: Store, kept: Path, spool: Path) -> float:
         took = time.perf_counter() - began
     assert not reader.waiting(spool)
     return took
+
+
+def _left_out(kept: Path, rows: int) -> dict[str, float]:
+    """Microseconds of this process to read a row, by who withdrew while it waited."""
+    found = [_VISITOR.findall(path.read_bytes()) for path in kept.iterdir()]
+    visitors = sorted(set().union(*found))
+    strangers = [b"%d" % secrets.randbits(128) for _ in range(WITHDRAWN)]
+    who: dict[str, list[bytes]] = {
+        "nobody": [],
+        f"{WITHDRAWN:,} people of whom no row is there": strangers,
+        f"one in {ONE_IN} of the rows' visitors": visitors[::ONE_IN],
+    }
+    always = [Held(2**40, frozenset())]
+    return {
+        name: 1e6 * min(_read(kept, dict.fromkeys(those, always)) for _ in range(TURNS)) / rows
+        for name, those in who.items()
+    }
+
+
+def _read(kept: Path, held: Mapping[bytes, list[Held]]) -> float:
+    """Processor seconds of this process to read what may be stored, and to count what may not."""
+    began = time.process_time()
+    for segment in reader.sealed(kept):
+        part = _Part(segment, 0, segment.size, held)
+        collections.deque(part.chunks(), maxlen=0)
+        collections.deque(part.left_out(), maxlen=0)
+    return time.process_time() - began
 
 
 def _small(store: Store, kept: Path, spool: Path) -> float:
