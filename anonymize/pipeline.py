@@ -11,8 +11,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -176,8 +177,9 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     seconds = time.timestamp()
     if not _UNIX_MIN <= seconds <= _UNIX_MAX:
         return Rejected(Reason.BAD_TIMESTAMP, "/timestamp")
+    quarter = int(seconds) // _QUARTER
     day, hour = context.memo.once(
-        "day", int(seconds) // _QUARTER, lambda: _day_and_hour(time, context)
+        "day", quarter, lambda: _day_and_hour(context.site.calendar, quarter)
     )
     if context.final_days and day.isoformat() in context.final_days:
         return Dropped(Reason.DAY_FINAL)
@@ -199,9 +201,11 @@ def anonymize(event: RawEvent, context: Context) -> Outcome:
     return Accepted(msgspec.structs.replace(shared, **own))
 
 
-def _day_and_hour(time: datetime, context: Context) -> tuple[date, int]:
-    calendar = context.site.calendar
-    return calendar.local_day(time), calendar.hour(time)
+@lru_cache(maxsize=4096)
+def _day_and_hour(calendar: Calendar, quarter: int) -> tuple[date, int]:
+    """The local day, and when the hour began, of a quarter of an hour since 1970."""
+    instant = datetime.fromtimestamp(quarter * _QUARTER, UTC)
+    return calendar.local_day(instant), calendar.hour(instant)
 
 
 def _decision(event: RawEvent, context: Context) -> Decision | Dropped | Rejected:
@@ -405,9 +409,9 @@ def _event_id(event: RawEvent, context: Context, moment: Moment) -> Mapping[str,
 
 
 def _arrival(sender: Sender, context: Context) -> Mapping[str, Any]:
-    received = sender.request.received
-    hour = context.site.calendar.hour(received)
-    return {"received": Moment(int(received.timestamp()), hour)}
+    second = int(sender.request.received.timestamp())
+    _, hour = _day_and_hour(context.site.calendar, second // _QUARTER)
+    return {"received": Moment(second, hour)}
 
 
 def _place(sender: Sender, context: Context) -> Mapping[str, Any]:
