@@ -113,6 +113,11 @@ class Course:
         name = f"{self.parts[part]}: " if len(self.parts) > 1 else ""
         return f"{point.label}: {name}{text.count(value)}{share}"
 
+    def depth(self, part: int) -> int:
+        """From 0 to 5: how deep a part's colour is where the parts have an order of their own."""
+        named = sum(name != OTHER for name in self.parts)
+        return round(5 * part / (named - 1)) if named > 1 else 4
+
     @property
     def ticks(self) -> list[str]:
         """The first point, the last and one between them, for the axis."""

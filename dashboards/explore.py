@@ -17,7 +17,7 @@ from dashboards import spark, stats_answer, stats_people, stats_plan, text
 from dashboards.breakdown import Breakdown, Wanted, breakdown
 from dashboards.countries import country
 from dashboards.period import Period, days
-from dashboards.stats_language import Comparisons, Include, Query, StatsError
+from dashboards.stats_language import Comparisons, Include, Query
 from dashboards.words import N_
 from releases.definitions import has_figures
 from releases.reading import Ask, Reading, Values
@@ -128,12 +128,14 @@ class GoalLine:
 
 @dataclass(frozen=True, slots=True)
 class SegmentLine:
+    """A segment over the `days` that show it, and its share of the visitors of the same days."""
+
     segment: Segment
     words: str
     visitors: int | None
     visits: int | None
-    views: int | None
     share: float | None
+    days: int
     computing: bool
 
 
@@ -189,7 +191,7 @@ class LoadTimes:
 
 @dataclass(frozen=True, slots=True)
 class Explore:
-    """`chosen` is the segment that `tables` break down."""
+    """`chosen` is the segment that `tables` break down; `days` are those with figures."""
 
     funnels: tuple[FunnelView, ...]
     goals: tuple[GoalLine, ...]
@@ -198,6 +200,7 @@ class Explore:
     chosen: Segment | None
     tables: tuple[Breakdown, ...]
     loading: LoadTimes
+    days: int
 
 
 def explore(
@@ -207,17 +210,21 @@ def explore(
     live = declared.live(site)
     segments = [d for d in live if isinstance(d, Segment)]
     chosen = next((s for s in segments if s.number == segment), None)
-    visitors = reading.totals(site, period.first, period.last).visitors
+    everybody = {
+        str(day): figures.visitors or 0
+        for day, figures in reading.by_day(site, period.first, period.last)
+    }
     return Explore(
         funnels=tuple(_funnel(reading, site, period, d) for d in live if isinstance(d, Funnel)),
         goals=tuple(goals(reading, site, period, declared)),
         heat=heat(reading, site, period),
         segments=tuple(
-            _segment(reading, site, period, declared, each, visitors) for each in segments
+            _segment(reading, site, period, declared, each, everybody) for each in segments
         ),
         chosen=chosen,
         tables=tuple(_of_segment(reading, site, period, chosen)) if chosen else (),
         loading=load_times(reading, site, period, vital),
+        days=len(everybody),
     )
 
 
@@ -381,25 +388,23 @@ def _segment(
     period: Period,
     declared: Definitions,
     segment: Segment,
-    all_visitors: int | None,
+    everybody: Mapping[str, int],
 ) -> SegmentLine:
+    """A cross is hidden on other days than the total, so both are of the same days."""
     which = [["is", stats_plan.SEGMENT, [segment.number]]]
-    views: int | None = None
-    try:
-        found = _answered(
-            reading, site, declared, period, ["visitors", "visits", "pageviews"], [], which
-        )
-        visitors, visits, views = found.results[0].metrics
-    except StatsError:  # a segment of events has no views of its own
-        found = _answered(reading, site, declared, period, ["visitors", "visits"], [], which)
-        visitors, visits = found.results[0].metrics
+    found = _answered(
+        reading, site, declared, period, ["visitors", "visits"], ["time:day"], which
+    ).results
+    shown = {row.dimensions[0]: row.metrics for row in found if row.metrics[0] is not None}
+    visitors = sum(metrics[0] for metrics in shown.values())
+    whole = sum(everybody.get(day, 0) for day in shown)
     return SegmentLine(
         segment,
         described(segment),
-        visitors,
-        visits,
-        views,
-        min(visitors / all_visitors, 1.0) if visitors is not None and all_visitors else None,
+        visitors if shown else None,
+        sum(metrics[1] or 0 for metrics in shown.values()) if shown else None,
+        min(visitors / whole, 1.0) if whole else None,
+        len(shown),
         computing(reading, site, period, segment),
     )
 

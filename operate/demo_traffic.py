@@ -333,7 +333,7 @@ def _web_visit(rng: random.Random, person: _Person, at: datetime) -> Iterator[Se
             yield _web_event(person, at, "Outbound Link: Click", url, "", {"to": "app store"})
         if path == "/pricing" and rng.random() < 0.25:
             yield _web_event(person, at, "Signup", url, "", {"plan": rng.choice(("free", "pass"))})
-        if path.startswith("/routes/") and not bought and rng.random() < 0.12:
+        if path.startswith("/routes/") and not bought and rng.random() < 0.25:
             bought = True
             fare = round(rng.lognormvariate(3.5, 0.5), 2)
             yield _web_event(person, at, "Purchase", url, "", {"class": "2"}, fare)
@@ -443,7 +443,7 @@ def _app_visit(rng: random.Random, person: _Person, at: datetime, number: int) -
         at += timedelta(seconds=min(900, rng.lognormvariate(2.8, 0.9)))
         screen = _SCREENS.draw(rng)
         events.append((at, {"type": "screen", "name": screen}))
-        if screen == "Journey" and rng.random() < 0.2:
+        if screen == "Journey" and rng.random() < 0.4:
             fare = {"revenue": round(rng.lognormvariate(3.1, 0.5), 2), "currency": "EUR"}
             route = rng.choice(_ROUTES)
             track = {

@@ -43,13 +43,17 @@ def fill(made: World) -> None:
     declared.add(rides, goal("Bought", event_name="Purchase"))
     docs = declared.add(rides, goal("Read the manual", prefix="/docs"))
     buy = declared.add(rides, funnel("Buy", ["/shop", "Add to cart", "Purchase"]))
-    declared.add(rides, segment("Belgian phones", [("country", "BE"), ("device", "Mobile")]))
+    phones = segment("Belgian phones", [("country", "BE"), ("device", "Mobile")])
+    phones_id = declared.add(rides, phones).id
     for back in range(1, DAYS):
         day = TODAY - timedelta(days=back)
         define(made, rides, docs.id, day, [("goal", "", "Read the manual", _did(40))])
         steps = [100, 60] if back % 2 else [100, 60, 30]
         rows = [(f"funnel:{buy.id}", "", str(n), {"visitors": v}) for n, v in enumerate(steps, 1)]
         define(made, rides, buy.id, day, rows)
+        define(
+            made, rides, phones_id, day, [(f"page|segment:{phones_id}", "", "/shop", _visits(20))]
+        )
     for number in range(4):
         first = MONDAY + timedelta(weeks=number)
         cohorts: list[Row] = [

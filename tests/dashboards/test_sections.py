@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -118,7 +119,8 @@ def test_versions_stand_newest_first_with_their_share_of_late(reader: FlaskClien
     ],
 )
 def test_versions_are_sorted_as_people_count(versions: list[str]) -> None:
-    assert sorted(versions[::-1], key=natural) == versions
+    mixed = random.Random(1).sample(versions, len(versions))
+    assert sorted(mixed, key=natural) == versions
 
 
 def test_devices_are_those_of_apps_alone_and_say_of_how_many_they_are_known(
@@ -167,12 +169,11 @@ def test_retention_is_a_table_that_can_be_read_without_its_colours(reader: Flask
 
 def test_a_segment_can_be_looked_into(reader: FlaskClient) -> None:
     html = read(reader, f"/sites/{RIDES}/explore?period=7d")
-    assert "Belgian phones Belgium, Mobile 315 15% 315 1,260" in words(html)
+    assert "Belgian phones Belgium, Mobile 315 15% 315 7 of 7 days" in words(html)
     link = re.search(r'href="(/sites/[^"]*segment=4[^"]*)#segments"', html)
     assert link is not None
-    assert "Nothing of this segment stands for enough people" in read(
-        reader, link[1].replace("&amp;", "&")
-    )
+    chosen = words(read(reader, link[1].replace("&amp;", "&")))
+    assert "Belgian phones Close Pages Pages Pages Users Share /shop 120 100%" in chosen
 
 
 def test_load_times_pass_where_three_quarters_of_the_views_are_good(reader: FlaskClient) -> None:
@@ -321,7 +322,7 @@ def test_what_came_in_is_told_by_basis_reason_machine_and_delay(reader: FlaskCli
     text = words(read(reader, f"/sites/{RIDES}/data?period=7d"))
     assert re.search(r"Views measured \? .*? 9,240 ", text)
     assert re.search(r"Events of machines \? .*? 1,050 ", text)
-    assert re.search(r"Came a day late or more \? .*? 7% ", text)
+    assert re.search(r"A day late or more \? .*? 7% ", text)
     assert "objected 315 the person objected: Sec-GPC: 1, DNT: 1" in text
     assert "Views Share with consent 3,640 39% exempt from consent 4,200 45%" in text
     assert "Bots and crawlers 840 80% Pages fetched in advance 210 20%" in text
@@ -351,7 +352,7 @@ def test_the_matrix_is_the_sites_own(made: World) -> None:
 
 def test_the_privacy_page_shows_the_configuration_that_holds(reader: FlaskClient) -> None:
     text = words(read(reader, f"/sites/{RIDES}/privacy"))
-    assert re.search(r"People behind a figure, at least \? .*? 10 up to 15", text)
+    assert re.search(r"People behind a figure \? .*? 10 at least, up to 15", text)
     assert "Properties that are kept cls , lcp , plan" in text
     assert "0 networks, 0 hosts, 1 path" in text
     assert "city city this site has not asked for it – – –" in text
