@@ -25,6 +25,7 @@ _MOST_WEEKS = 30
 WIDTH = 600.0
 HEIGHT = 100.0
 _GAP = 0.22  # of a column's place
+_WIDEST = WIDTH / 9  # a few columns are no walls
 
 Measure = Callable[[Figures], int | None]
 
@@ -85,7 +86,7 @@ class Course:
     @property
     def blocks(self) -> list[Block]:
         place = WIDTH / max(len(self.points), 1)
-        width = place * (1 - _GAP)
+        width = min(place * (1 - _GAP), _WIDEST)
         found = []
         for number, point in enumerate(self.points):
             whole = point.total if self.shares else self.top

@@ -26,7 +26,7 @@ from releases.tables import COHORT_WEEKS, DIMENSIONS, Dimension, crossed, segmen
 # Weeks whose newcomers are followed, at least: in fewer there is nothing to see.
 _WEEKS = 10
 # Where a cohort's share begins to be drawn in the next deeper colour.
-_HEAT = (0.0, 0.5, 2, 5, 10, 15, 20, 30, 45, 60)
+_HEAT = (0.0, 1, 3, 6, 10, 15, 25, 40, 55, 70)
 RATINGS = ("good", "needs-improvement", "poor")
 # https://web.dev/articles/vitals: a page is as quick as three quarters of its views.
 _QUARTER = 0.25
@@ -355,7 +355,8 @@ def heat(reading: Reading, site: Site, period: Period) -> Heat:
     told = [line for line in lines if line.new is not None]
     if not told:
         return Heat((), ())
-    return Heat(tuple(lines[lines.index(told[0]) :]), tuple(_averages(told)))
+    shown = lines[lines.index(told[0]) : lines.index(told[-1]) + 1]
+    return Heat(tuple(shown), tuple(_averages(told)))
 
 
 def _weeks_told(cohort: stats_people.Cohort) -> int:
