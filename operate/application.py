@@ -69,7 +69,7 @@ def assemble(services: Services) -> Flask:
         proxied = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)
         app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's own way
     app.wsgi_app = services.metrics.timed(app.wsgi_app)  # type: ignore[method-assign]
-    door = signin.Door.of(services.control, services.audit, settings.secret_key(), now)
+    door = signin.Door.of(services.control, services.audit, settings.secrets(), now)
     csrf = signin.init(app, door, settings)
     app.register_blueprint(account.blueprint(door))
     app.register_blueprint(review.blueprint(door, services.sites.all, settings.origin))

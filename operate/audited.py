@@ -54,6 +54,7 @@ RULES: Mapping[str, Acts | None] = {
     "release run": _SITE,
     "release status": READS,
     "keys status": READS,
+    "keys rotate": Acts(),
     "spool status": READS,
     "spool inspect": READS,
     "spool retry": Acts(),

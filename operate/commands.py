@@ -17,9 +17,10 @@ from flask import current_app
 from accounts.tokens import SCOPES, Token, TokenError, Tokens
 from anonymize import exclusion, pseudonyms
 from anonymize.event import Purpose
+from config.secret import SecretError
 from control.definitions import DefinitionError
 from control.sites import POLICIES, Site, SiteError
-from operate import jobs, leaks, supervisor, worker
+from operate import jobs, leaks, rotation, supervisor, worker
 from operate.services import Services, now
 from operate.site_settings import changed_lists, described, facts_of
 from spool import reader
@@ -41,7 +42,7 @@ def with_services(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(services(), *args, **kwargs)
         except (
             SiteError, TokenError, DefinitionError, jobs.Busy, MigrationChanged, leaks.SearchBroken,
-            supervisor.PortTaken,
+            supervisor.PortTaken, SecretError,
         ) as error:  # fmt: skip
             raise click.ClickException(str(error)) from None
         except (StoreUnavailable, StoreRefused) as error:
@@ -329,6 +330,29 @@ def keys_status(services: Services, json_: bool) -> None:
             ]
             or ["No keys yet: the first event makes them."]
         ),
+    )
+
+
+@keys.command("rotate")
+@click.option("--at-once", is_flag=True, help="Read nothing by the old key: all sign in again.")
+@click.option("--only-seal", is_flag=True, help="The new key is in its file already.")
+@as_json
+@with_services
+def keys_rotate(services: Services, at_once: bool, only_seal: bool, json_: bool) -> None:
+    """Replace the secret key, which seals keys at rest and signs sessions, while all runs."""
+    if only_seal:
+        done = rotation.seal_anew(services)
+    else:
+        done = rotation.rotate(services, now(), at_once=at_once)
+    until = f"what the key before has signed is read until {done.last_day}"
+    last_day = done.last_day.isoformat() if done.last_day else None
+    show(
+        {"keys": done.keys, "seeds": done.seeds, "last_day": last_day},
+        json_,
+        lambda: [
+            f"sealed anew: {done.keys} keys, {done.seeds} second factors",
+            until if done.last_day else "the newest key alone is read" if at_once else "",
+        ],
     )
 
 

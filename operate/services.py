@@ -88,6 +88,7 @@ class Services:
 
 def build(settings: Settings) -> Services:
     """Raises `SettingsError` for what only shows when it is used, such as a bad secret key file."""
+    settings.secret_key()  # made here if it is not there, and refused here if it is no key
     control = open_control(settings.control_url)
     store = Store(settings)
     late = timedelta(days=settings.late_days)
@@ -99,7 +100,7 @@ def build(settings: Settings) -> Services:
         settings=settings,
         control=control,
         sites=Sites(control),
-        keys=KeyStore(settings.keys_url, settings.secret_key(), now, late),
+        keys=KeyStore(settings.keys_url, settings.secrets(), now, late),
         store=store,
         spool=spool,
         geo=open_geo(Path(settings.geo_db)),

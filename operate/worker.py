@@ -18,6 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from accounts.audit import WORKER
 from control.first_events import FirstEvents
 from control.withheld import Withheld
+from operate import rotation
 from operate.heartbeat import beat
 from operate.jobs import loaded_until, rights
 from operate.services import Services, now
@@ -198,6 +199,7 @@ def _expire(services: Services, store: Store) -> None:
 
 
 def _sweep(services: Services, store: Store) -> None:
+    rotation.seal_anew(services)
     spool = services.settings.spool
     kept = [*reader.waiting(spool), *(refused.segment for refused in reader.refused(spool))]
     oldest = min((segment.made_at for segment in kept), default=time.time())
