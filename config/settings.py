@@ -83,6 +83,20 @@ def _contact(text: str) -> str:
     return text
 
 
+def _smtp(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.password):
+        raise ValueError("must be smtp(s)://user@host:port, the password in its own file")
+    _ = parts.port  # raises ValueError for what is no port
+    return text
+
+
+def _address(text: str) -> str:
+    if text and ("@" not in text or not text.isprintable() or " " in text):
+        raise ValueError("must be one e-mail address")
+    return text
+
+
 def _cluster(text: str) -> str:
     if text and not text.replace("_", "").isalnum():
         raise ValueError("must be a cluster's name: letters, digits and _")
@@ -203,6 +217,34 @@ TABLE: tuple[Setting, ...] = (
         "whom to tell of a weakness, in `/.well-known/security.txt` (RFC 9116); empty: there is none",
     ),
     Setting(
+        "alert_email",
+        "",
+        "address",
+        _address,
+        "who is told by e-mail of what [alerts](alerts.md) find, beside the log",
+    ),
+    Setting(
+        "alert_smtp",
+        "",
+        "SMTP URL",
+        _smtp,
+        "`smtps://user@host:465`, or `smtp://host:587` with STARTTLS; this machine itself in the clear",
+    ),
+    Setting(
+        "alert_smtp_password_file",
+        "",
+        "file",
+        str,
+        "the password of the user in it",
+    ),
+    Setting(
+        "alert_webhook_file",
+        "",
+        "file",
+        str,
+        "holds the address to which alerts are posted as JSON: whoever knows it may post there",
+    ),
+    Setting(
         "metrics_token_file",
         "",
         "file",
@@ -254,6 +296,10 @@ class Settings:
     site_limit: int
     public_url: str
     security_contact: str
+    alert_email: str
+    alert_smtp: str
+    alert_smtp_password_file: str
+    alert_webhook_file: str
     metrics_token_file: str
     require_browser: str
     require_postgres: str

@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from accounts.audit import WORKER
 from control.first_events import FirstEvents
 from control.withheld import Withheld
-from operate import rotation
+from operate import alerts, messages, rotation
 from operate.heartbeat import beat
 from operate.jobs import loaded_until, rights
 from operate.services import Services, now
@@ -196,6 +196,10 @@ def _expire(services: Services, store: Store) -> None:
         log.info("audit log expired", count=count)
     if count := expire(store, now().date()):
         log.info("rows expired", rows=count)
+
+
+def _watch(services: Services, store: Store) -> None:
+    alerts.look(services, messages.channels(services.settings), now())
 
 
 def _sweep(services: Services, store: Store) -> None:
