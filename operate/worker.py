@@ -177,7 +177,7 @@ def _rights(services: Services, store: Store) -> None:
 
 def _release(services: Services, store: Store) -> None:
     rights(services, store).mark()  # what came in since of people whose rows count nowhere
-    for due in services.releases().run(loaded_until(services)):
+    for due in services.releases().run(loaded_until(services), hold=True):
         log.debug("released", site=due.site.public_id, day=due.day.isoformat(), state=due.state)
 
 

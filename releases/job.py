@@ -4,6 +4,9 @@ A day is open while it lasts, provisional for the late window after it, then fin
 more and never computed again, because two versions of one day would differ by exactly the person
 who left. Days that an operator's import filled are final as soon as they are loaded.
 
+Of an open day the clock renews the totals whenever it looks, and all tables once an hour, so that
+whoever keeps every version learns no more of when somebody came than the final day tells.
+
 Definitions are computed with each day and, once the days are done, back over those that were
 released before them; then ISO weeks, and weeks and months of followed visitors, when all their days
 are final.
@@ -23,7 +26,7 @@ from control.database import imported_days, metadata, release_runs, released_day
 from control.leases import Lease
 from control.sites import Site, Sites
 from releases.cohorts import Span
-from releases.compute import compute_day
+from releases.compute import compute_day, holds_tables
 from releases.definition_job import Behind, DefinitionJob, Pointer
 from releases.disclosure import Threshold, thresholds
 from releases.scratch import Scratch, drop_leftovers
@@ -127,10 +130,13 @@ class ReleaseJob:
     def _noticed(self, site: Site, day: date, imported_at: datetime) -> datetime:
         return max(site.calendar.end(day), imported_at) + NOTICE
 
-    def run(self, loaded: datetime | None = None, only: Site | None = None) -> Iterator[Due]:
+    def run(
+        self, loaded: datetime | None = None, only: Site | None = None, *, hold: bool = False
+    ) -> Iterator[Due]:
         """Computes what is due, as `due` says, yielding each day once it is shown.
 
-        One runner at a time: while somebody else holds the lease there is nothing to do.
+        One runner at a time: while somebody else holds the lease there is nothing to do. `hold` is
+        for the clock: an open day's tables wait until an hour of it has passed, its totals do not.
         """
         lease = Lease(self._control, "release")
         if not lease.take():
@@ -138,7 +144,7 @@ class ReleaseJob:
         try:
             drop_leftovers(self._store)
             for due in self.due(loaded, only):
-                if not self._release(due, lease):
+                if not self._release(due, lease, self._kept(due) if hold else None):
                     return
                 yield due
             self._afterwards(loaded, only, lease)
@@ -154,7 +160,21 @@ class ReleaseJob:
             + len(self._due_spans(sites, loaded))
         )
 
-    def _release(self, due: Due, lease: Lease) -> bool:
+    def _kept(self, due: Due) -> _Pointer | None:
+        """The version whose tables an open day keeps until the clock's next hour.
+
+        None where it shows none yet. It keeps its digest too: so the day stays due, and what is
+        declared meanwhile is not computed of other rows than the tables.
+        """
+        pointer = self._released().get((due.site.id, due.day))
+        if pointer is None or not pointer.state == due.state == "open":
+            return None
+        if _hour(pointer.computed_at) != _hour(self._clock().replace(tzinfo=None)):
+            return None
+        shows = holds_tables(self._store, due.site, due.day, pointer.version)
+        return pointer if shows else None
+
+    def _release(self, due: Due, lease: Lease, kept: _Pointer | None) -> bool:
         """False where the lease ran out: another runner may have shown a newer version since."""
         alive = _Alive(self._control, lease)
         threshold = self._threshold(due.site, due.day.isoformat())
@@ -169,8 +189,9 @@ class ReleaseJob:
         try:
             alive.now()
             compute_day(
-                self._store, due.site, due.day, due.state, threshold, version, alive, definitions
-            )
+                self._store, due.site, due.day, due.state, threshold, version, alive, definitions,
+                held=kept.version if kept else None,
+            )  # fmt: skip
         except _LeaseLost:
             return False
         except StoreRefused:
@@ -189,7 +210,7 @@ class ReleaseJob:
                     day=due.day,
                     version=version,
                     state=due.state,
-                    digest=due.digest,
+                    digest=kept.digest if kept else due.digest,
                     computed_at=self._clock().replace(tzinfo=None),
                 )
             )
@@ -288,7 +309,7 @@ class ReleaseJob:
     def _released(self) -> dict[tuple[int, date], _Pointer]:
         with self._control.connect() as connection:
             return {
-                (row.site, row.day): _Pointer(row.state, row.digest)
+                (row.site, row.day): _Pointer(row.version, row.state, row.digest, row.computed_at)
                 for row in connection.execute(select(released_days))
             }
 
@@ -328,8 +349,14 @@ _DIGESTS = (
 
 @dataclass(frozen=True, slots=True)
 class _Pointer:
+    version: int
     state: str
     digest: int
+    computed_at: datetime  # UTC, without its zone
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 class _LeaseLost(Exception):

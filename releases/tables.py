@@ -192,6 +192,8 @@ TABLES: tuple[Table, ...] = (
 
 OTHER = "(other)"
 TOTAL = "total"
+# Tables of an open day that every version computes anew; all others are computed once an hour.
+LIVE = frozenset({TOTAL, "hour"})
 
 # For how many weeks after their first it is told how many of a cohort came (releases/cohorts.py).
 COHORT_WEEKS = 6
