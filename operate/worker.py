@@ -146,6 +146,7 @@ def _schedule(services: Services, store: Store) -> BackgroundScheduler:
     every(_destroy_keys, minute="*", second="7")
     every(_expire, minute="3")
     every(_sweep, minute="23")
+    every(_watch, minute="*/5", second="40")
     scheduler.add_job(_guarded(_release, services, store))
     scheduler.add_job(_guarded(_expire, services, store))
     return scheduler
