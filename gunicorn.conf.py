@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # wherever gunic
 # within a tenth of a second and their memory is mostly one. What holds state is made by each after
 # the fork, in wsgi.py; but for the buckets of ingest.limits, which lie in memory that all share.
 import operate.application  # noqa: F401
+
+# A search for cycles would write to every object, and the memory would be shared no longer.
+gc.collect()
+gc.freeze()
 
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
