@@ -6,27 +6,21 @@ import pytest
 from sqlalchemy import select
 
 from accounts.attempts import FORGOTTEN, Attempts
-from control.database import open_control, sign_in_failures
+from control.database import sign_in_failures
 from tests.accounts.conftest import Clock
 
 ADA, EVE = "ada@example.com", "203.0.113.0"
 NONE = timedelta()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def control(request, tmp_path):
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'control.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database()
-    engine = open_control(url)
-    yield engine
-    engine.dispose()
+@pytest.fixture
+def database(either):
+    return either
 
 
 @pytest.fixture
-def attempts(control, clock):
-    return Attempts(control, bytes(32), clock)
+def attempts(database, clock):
+    return Attempts(database, bytes(32), clock)
 
 
 def test_five_tries_are_free_and_each_failure_after_them_doubles_the_wait(attempts, clock: Clock):
@@ -73,18 +67,18 @@ def test_signing_in_clears_the_account_and_not_the_network(attempts):
     assert attempts.begin("y@example.com", EVE) > NONE
 
 
-def test_failures_are_forgotten_after_a_day_without_another(attempts, clock: Clock, control):
+def test_failures_are_forgotten_after_a_day_without_another(attempts, clock: Clock, database):
     for _ in range(5):
         attempts.begin(ADA, EVE)
     clock.time += FORGOTTEN
     assert attempts.begin(ADA, EVE) == NONE
-    with control.connect() as connection:
+    with database.connect() as connection:
         assert {row.failures for row in connection.execute(select(sign_in_failures))} == {1}
 
 
-def test_neither_names_nor_networks_are_kept(attempts, control):
+def test_neither_names_nor_networks_are_kept(attempts, database):
     attempts.begin(ADA, EVE)
-    with control.connect() as connection:
+    with database.connect() as connection:
         kept = str(connection.execute(select(sign_in_failures)).all())
     assert "ada" not in kept
     assert "203.0" not in kept

@@ -26,15 +26,9 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request, tmp_path):
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'control.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database()
-    opened = open_control(url)
-    yield opened
-    opened.dispose()
+@pytest.fixture
+def engine(either):
+    return either
 
 
 @pytest.fixture

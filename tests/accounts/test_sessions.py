@@ -53,7 +53,7 @@ def test_a_session_ends_after_its_roles_whole_life_however_much_it_is_used(
     end = clock.time + LIVES[role in STRICT].whole
     while clock.time < end:
         assert sessions.of(token) is not None
-        clock.time += LIVES[role in STRICT].idle / 2
+        clock.time += LIVES[role in STRICT].idle - timedelta(seconds=1)
     assert sessions.of(token) is None
 
 

@@ -20,6 +20,8 @@ from accounts.signin import Door
 from config.settings import load
 from tests.accounts.conftest import Clock
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 LAYOUT = "<title>{% block title %}{% endblock %}</title>{% block main %}{% endblock %}"
 
 

@@ -10,7 +10,6 @@ from flask import Flask
 from sqlalchemy import text
 
 from accounts.tokens import TokenError, Tokens
-from control.database import open_control
 from control.sites import Sites
 from operate.commands import token
 from tests.operate.world import services
@@ -24,13 +23,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-@pytest.fixture
-def control(tmp_path):
-    engine = open_control(f"sqlite:///{tmp_path}/control.db")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
