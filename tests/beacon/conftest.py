@@ -1,4 +1,4 @@
-"""One service for every test of a module, and one tab for each test."""
+"""One service for every test of this folder, and one tab for each test."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.service import Service, running
 KEPT = ("url", "form", "plan", "revenue", "lcp", "cls", "ttfb", "load")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with running(tmp_path_factory.mktemp("service") / "home", "web", "worker") as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def opened(service: Service) -> Iterator[Site]:
     key = service.facts("site", "add", "shop.example", "--policy", "exempt")["write_key"]
     kept = [word for name in KEPT for word in ("--property", name)]

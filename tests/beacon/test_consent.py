@@ -106,15 +106,15 @@ def test_an_objection_lasts_on_a_site_that_asks_nobody(
     site: Site, tab: Page, told: list[dict[str, Any]], script: str
 ) -> None:
     site.attributes(script)
-    tab.goto(f"{site.origin}/{script}/{(path := 'lasting')}")
-    site.rows(f"/{script}/{path}", "name")
+    path = f"/lasting/{script}"
+    sent(tab, lambda: tab.goto(f"{site.origin}{path}"))
     tab.evaluate("discreet.ignore()")
     tab.add_init_script(TRAPS)
-    tab.goto(f"{site.origin}/{script}/{path}/next")
+    tab.goto(f"{site.origin}{path}/next")
     tab.evaluate("discreet('More'); history.pushState({}, '', '?a'); discreet('pageview')")
     assert tab.evaluate("used") == ["localStorage"]
     tab.goto(f"{site.origin}/none.txt")
-    site.nothing(f"/{script}/{path}/next")
+    site.nothing(f"{path}/next")
     assert kept(tab) == {"objected": True}
     assert told == []
 
