@@ -1,7 +1,7 @@
 """New control databases of a test process: SQLite's schema is migrated once, then copied.
 
-All migrations together take a tenth of a second of processor time, and hundreds of tests want an empty
-database. What a copy holds is what Alembic made: every table, index and trigger, and every row.
+All migrations together take a tenth of a second of processor time, and hundreds of tests want an
+empty database. What a copy holds is what Alembic made: every table, index and trigger, every row.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def migrated_once() -> Iterator[None]:
 
     @wraps(upgrade)
     def upgrading(config: Config, revision: str, *rest: Any, **named: Any) -> None:
-        connection = config.attributes.get("connection")
-        if revision != "heads" or not _is_empty(connection):
+        connection: Connection | None = config.attributes.get("connection")
+        if revision != "heads" or connection is None or not _is_empty(connection):
             upgrade(config, revision, *rest, **named)
         elif made:
             for statement, row in made:
@@ -41,8 +41,8 @@ def migrated_once() -> Iterator[None]:
         command.upgrade = upgrade
 
 
-def _is_empty(connection: Connection | None) -> bool:
-    if connection is None or connection.dialect.name != "sqlite":
+def _is_empty(connection: Connection) -> bool:
+    if connection.dialect.name != "sqlite":
         return False
     return connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar() == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
@@ -14,7 +15,7 @@ from spool import reader
 from spool.segment import OPEN
 from tests.faults.machine import Engine, Machine, clock_library, end
 from tests.faults.proxy import FAULTS
-from tests.faults.stream import Stream, settled
+from tests.faults.stream import Found, Stream, settled
 from tests.service import eventually
 
 Fault = Callable[[Machine, random.Random], None]
@@ -143,6 +144,12 @@ class Totals:
             ),
         )  # fmt: skip
 
+    def look(self, now: Found, after: str) -> None:
+        """Notes what the store holds after a fault, of everything acknowledged so far."""
+        self.lost, self.doubled, self.tallies_lost = now.lost, now.doubled, now.tallies_lost
+        if now.lost or now.doubled or now.tallies_lost:
+            self.where.append(f"after {after}: {now}")
+
     def lines(self) -> list[str]:
         return [
             *(f"{count:>5}  {name}" for name, count in sorted(self.moments.items())),
@@ -161,26 +168,33 @@ def suffer(
     faults: Iterable[str],
     chance: random.Random,
     say: Callable[[str], None] = lambda _: None,
+    *,
+    settle: bool = True,
 ) -> Totals:
-    """Lets the faults happen one after another under a stream of events."""
+    """Lets the faults happen one after another under a stream of events.
+
+    Looks what came of each, with `settle`, and at the end what came of all. Interrupted, it says
+    what came of those before.
+    """
     totals = Totals()
     known = kinds(machine)
     added = machine.service.facts("site", "add", "example.com", "--policy", "exempt")
     with Stream(machine.service.origin, added["write_key"], seed=chance.getrandbits(32)) as stream:
         stream.goes_on()
-        for name in faults:
-            time.sleep(chance.uniform(0, 0.4))
-            known[name](machine, chance)
-            stream.goes_on()
-            now = settled(machine.store, stream)
-            totals.moments[name] += 1
-            say(f"{sum(totals.moments.values()):>4}  {name:<28} {len(stream.acknowledged()):>8}")
-            if now.lost or now.doubled or now.tallies_lost:
-                totals.where.append(f"after {name}: {now}")
+        with contextlib.suppress(KeyboardInterrupt):
+            for name in faults:
+                time.sleep(chance.uniform(0, 0.4))
+                known[name](machine, chance)
+                stream.goes_on()
+                totals.moments[name] += 1
+                if settle:
+                    totals.look(settled(machine.store, stream), name)
+                lost = f"lost {totals.lost}, doubled {totals.doubled}"
+                many = len(stream.acknowledged())
+                say(f"{sum(totals.moments.values()):>4}  {name:<28} {many:>8}  {lost}")
     last = settled(machine.store, stream)
+    totals.look(last, "all")
     totals.acknowledged = len(stream.acknowledged())
     totals.retried = stream.told.broken + sum(stream.told.refusals.values())
-    totals.lost, totals.doubled = last.lost, last.doubled
-    totals.tallies_lost = last.tallies_lost
     assert last.tallied <= stream.told.tried
     return totals

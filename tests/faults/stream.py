@@ -20,6 +20,8 @@ from tests.service import eventually
 # How far off the clocks of clients are, in hours. Within the late window a message id is hashed
 # under the key of the client's own week, so that a retry meets its first try.
 _CLOCKS = (0, 0, 0, -3, 3, -100, 100)
+# The longest pause of a client between two batches: what is counted is moments, not events.
+_PAUSE = 0.2
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Told:
 
 
 class Stream:
-    """Posts batches without pause until stopped, each again until it is acknowledged."""
+    """Posts batches until stopped, each again until it is acknowledged."""
 
     def __init__(self, origin: str, key: str, threads: int = 3, seed: int = 0) -> None:
         self.told = Told()
@@ -75,7 +77,7 @@ class Stream:
         session = requests.Session()
         while not self._stop.is_set():
             self._post(session, self._batch(chance), chance)
-            self._stop.wait(chance.uniform(0, 0.05))  # what is counted is moments, not events
+            self._stop.wait(chance.uniform(0, _PAUSE))
         session.close()
 
     def _batch(self, chance: random.Random) -> dict[str, Any]:
