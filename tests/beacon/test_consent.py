@@ -101,6 +101,16 @@ def test_looking_for_a_choice_reads_one_entry_and_nothing_else(
     assert tab.context.storage_state() == {"cookies": [], "origins": []}
 
 
+def test_a_tag_of_plausibles_that_speaks_of_no_exemption_looks_for_nothing(
+    site: Site, tab: Page
+) -> None:
+    address = f"{site.service.origin}/js/script.local.js"
+    site.tag = f"<script defer data-domain=shop.example src={address}></script>"
+    tab.add_init_script(TRAPS)
+    sent(tab, lambda: tab.goto(f"{site.origin}/moved"))
+    assert tab.evaluate("used") == []
+
+
 @pytest.mark.parametrize("script", ["discreet.js", "core.js"])
 def test_an_objection_lasts_on_a_site_that_asks_nobody(
     site: Site, tab: Page, told: list[dict[str, Any]], script: str
