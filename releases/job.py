@@ -200,6 +200,7 @@ class ReleaseJob:
                     raise
             return False  # who has the lease now has dropped the tables that this worked in
         here = (released_days.c.site == due.site.id) & (released_days.c.day == due.day)
+        at = self._told_at(due)
         with self._control.begin() as connection:
             if not lease.keep(connection):
                 return False
@@ -211,11 +212,23 @@ class ReleaseJob:
                     version=version,
                     state=due.state,
                     digest=kept.digest if kept else due.digest,
-                    computed_at=self._clock().replace(tzinfo=None),
+                    computed_at=at.replace(tzinfo=None),
                 )
             )
-            self._definitions.point(connection, pointers, self._clock())
+            self._definitions.point(connection, pointers, at)
         return True
+
+    def _told_at(self, due: Due) -> datetime:
+        """When a day was computed, as it may be told: of a provisional day by the day alone.
+
+        Whoever looks would else see to five minutes when somebody's events came late, or when
+        somebody was erased.
+        """
+        now = self._clock()
+        if due.state != "provisional":
+            return now
+        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return max(today, due.site.calendar.end(due.day).astimezone(UTC))
 
     def _afterwards(self, loaded: datetime | None, only: Site | None, lease: Lease) -> None:
         """New definitions, weeks and spans, as many as there is time for; the next run goes on."""

@@ -10,8 +10,10 @@ from unittest.mock import patch
 
 import msgspec
 
-from releases.compute import compute_day
+from releases.compute import compute_day, write
+from releases.definitions import cells
 from releases.disclosure import ROUNDING, thresholds
+from releases.scratch import scratch
 
 KEY = b"t" * 32
 MEASURES = ("visitors", "pageviews", "events")
@@ -39,13 +41,18 @@ class Publisher:
     def __init__(self, store, site):
         self.store = store
         self.site = site
-        self._version = 0
+        self._version = self._put = 0
+
+    def put(self, rows):
+        """Stores these rows instead of all others."""
+        self._put += 1
+        self.store.command("TRUNCATE TABLE events")
+        lines = msgspec.json.Encoder().encode_lines(list(rows))
+        self.store.insert_lines("events", [lines], f"{self.site.id} {self._put}")
 
     def release(self, day, rows, state="final", disclose=True):
         self._version += 1
-        self.store.command("TRUNCATE TABLE events")
-        lines = msgspec.json.Encoder().encode_lines(list(rows))
-        self.store.insert_lines("events", [lines], f"{self.site.id} {self._version}")
+        self.put(rows)
         site = self.site if disclose else dataclasses.replace(self.site, k=1)
         drawn = thresholds(KEY, site.id, day.isoformat(), site.k)
         with patch.dict(ROUNDING, dict.fromkeys(ROUNDING, 1)):
@@ -53,6 +60,27 @@ class Publisher:
                 self.store, site, day, state, drawn if disclose else (lambda *_: 1), self._version
             )
         return self._read(state)
+
+    def declare(self, day, rows, weeks, disclose=True):
+        """A final day with what analysts declare week after week, computed back over it: all that
+        was ever shown.
+        """
+        day_of_release = self.release(day, rows, disclose=disclose)
+        site = self.site if disclose else dataclasses.replace(self.site, k=1)
+        drawn = thresholds(KEY, site.id, day.isoformat(), site.k) if disclose else (lambda *_: 1)
+        version, released = self._version, []
+        for wanted in weeks:
+            with (
+                patch.dict(ROUNDING, dict.fromkeys(ROUNDING, 1)),
+                scratch(self.store, site, day) as tables,
+            ):
+                found = list(cells(tables, version, "final", drawn, wanted, released))
+            for definition, shown in found:
+                self._version += 1
+                write(self.store, site, "day", day, self._version, shown)
+                released.append((definition, self._version))
+                day_of_release |= self._read("final")
+        return day_of_release
 
     def _read(self, state):
         view = View()

@@ -70,9 +70,17 @@ def test_the_clock_renews_totals_at_every_look_and_tables_once_an_hour(world):
     assert look(world, hold=False) == [[60], [60], [60]]
 
 
-def test_what_is_over_does_not_wait_for_the_hour(world):
+def test_what_is_over_does_not_wait_for_the_hour_nor_tell_when_it_changed(world):
+    """Else a day's time of computing would say to five minutes when somebody was erased."""
     come(world, 60, 80)
     assert look(world)[1] == [60]
     day = world.now.date()
     world.now += timedelta(days=1)
-    assert [(d.day, d.state) for d in world.job().run(hold=True)] == [(day, "provisional")]
+    told = []
+    for _ in range(2):
+        world.now += timedelta(minutes=5)
+        assert [(d.day, d.state) for d in world.job().run(hold=True)] == [(day, "provisional")]
+        told += [each.computed_at for each in Reading(world.store, world.control).days(
+            world.site, day, day)]  # fmt: skip
+        world.erase(((PEOPLE[3][0] + 1) << 64) | 20261120)
+    assert told == [datetime(2026, 11, 21, tzinfo=UTC)] * 2
