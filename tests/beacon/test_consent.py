@@ -48,10 +48,27 @@ for (const name of ["cookie", "title", "fonts", "lastModified", "characterSet"])
 for (const name of ["localStorage", "sessionStorage", "indexedDB", "caches", "cookieStore",
     "screen", "name", "devicePixelRatio", "innerWidth", "innerHeight", "outerWidth", "outerHeight",
     "screenX", "scrollY", "visualViewport", "matchMedia", "getComputedStyle", "speechSynthesis",
-    "AudioContext", "OfflineAudioContext", "RTCPeerConnection", "Intl"]) trap(window, name);
+    "AudioContext", "OfflineAudioContext", "RTCPeerConnection"]) trap(window, name);
+for (const name of ["clientWidth", "clientHeight", "scrollHeight", "scrollTop",
+    "getBoundingClientRect"]) trap(Element.prototype, name);
+trap(Intl.DateTimeFormat.prototype, "resolvedOptions");
 const zone = Date.prototype.getTimezoneOffset;
 Date.prototype.getTimezoneOffset = function () { note("timezone"); return zone.call(this); };
 """
+
+
+# One use of every kind of thing, to see that the traps would catch the beacon at it.
+USES = [
+    "navigator.userAgent", "navigator.language", "navigator.onLine", "navigator.plugins",
+    "navigator.hardwareConcurrency", "navigator.userAgentData", "navigator.connection",
+    "screen.width", "innerWidth", "devicePixelRatio", "scrollY", "matchMedia('print')",
+    "document.documentElement.clientWidth", "document.body.getBoundingClientRect()",
+    "document.cookie", "document.cookie = 'a=1'", "document.fonts", "localStorage.a",
+    "localStorage.a = 1", "sessionStorage.getItem('a')", "indexedDB", "caches", "cookieStore",
+    "document.createElement('canvas').getContext('2d')", "new OfflineAudioContext(1, 1, 8000)",
+    "performance.now()", "new PerformanceObserver(() => {}).observe({type: 'paint'})",
+    "new Date().getTimezoneOffset()", "new Intl.DateTimeFormat().resolvedOptions()", "window.name",
+]  # fmt: skip
 
 
 def kept(tab: Page) -> dict[str, Any]:
@@ -62,6 +79,14 @@ def rewrite(site: Site, tab: Page, entry: dict[str, Any]) -> None:
     """As if something else had been kept, from a page without the beacon."""
     left(site, tab)
     tab.evaluate("(entry) => { localStorage.discreet = JSON.stringify(entry) }", entry)
+
+
+def test_the_traps_catch_every_use_of_what_tells_of_a_device(site: Site, tab: Page) -> None:
+    site.tag = ""
+    tab.add_init_script(TRAPS)
+    tab.goto(f"{site.origin}/trapped")
+    caught = "(use) => { used.length = 0; try { eval(use) } catch {} return used.length }"
+    assert [use for use in USES if not tab.evaluate(caught, use)] == []
 
 
 def test_before_a_grant_no_storage_and_no_property_of_the_device_is_touched(
