@@ -6,8 +6,11 @@ visitors of its own with them that one more would tip what is published, and loo
 
 import random
 from dataclasses import replace
+from datetime import datetime
+from types import SimpleNamespace
 
 from releases.disclosure import ROUNDING, Cell, fits, publish, thresholds
+from releases.realtime import Counted, tier
 
 NOBODY = Cell("page|browser", "/", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 KEY = b"t" * 32
@@ -69,3 +72,25 @@ def alone_in_two(truth, dimensions):
                     if len(both := some & others) == 1:
                         found |= both
     return found
+
+
+def ask_now(planted, k, windows=1, trials=2000, seed=1):
+    """As `ask`, of the tier of people now, at a site where nobody else is: how often the attacker
+    is sure of somebody who is there in so many windows, one after another.
+    """
+    chance = random.Random(seed)
+    site = SimpleNamespace(id=1, k=k)
+    sure = wrong = there = 0
+    for trial in range(trials):
+        somebody = chance.random() < 0.5
+        there += somebody
+        counted = Counted(planted + somebody, 0)
+        shown = [
+            tier(counted, KEY, site, datetime.fromordinal(730_000 + trial * windows + n))
+            for n in range(windows)
+        ]
+        # A tier is never shown below its own number; nothing at all is shown only of nobody.
+        told = any(int(s) > planted if s.isdigit() else planted == 0 for s in shown)
+        sure += told and somebody
+        wrong += told and not somebody
+    return sure / there, wrong
