@@ -14,7 +14,7 @@ from typing import Any
 
 from control.sites import Site
 from dashboards import text
-from dashboards.breakdown import Breakdown, Wanted, breakdown
+from dashboards.breakdown import Breakdown, Wanted, breakdowns
 from dashboards.course import Course, Point, course
 from dashboards.period import Period
 from dashboards.words import N_
@@ -120,8 +120,10 @@ def apps(reading: Reading, site: Site, period: Period, today: date) -> Apps:
         versions=tuple(_versions(reading, site, period, adoption)),
         tables=tuple(
             found
-            for wanted in _TABLES
-            if (found := breakdown(reading, site, period, _of_apps(wanted, mixed))).lines
+            for found in breakdowns(
+                reading, site, period, [_of_apps(wanted, mixed) for wanted in _TABLES]
+            )
+            if found.lines
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from control.sites import Site
@@ -66,10 +66,26 @@ class Wanted:
     ordered: tuple[str, ...] = ()  # values that have an order of their own
 
 
-def breakdown(reading: Reading, site: Site, period: Period, wanted: Wanted) -> Breakdown:
-    """Raises `ReleasesUnavailable`."""
-    ask = Ask(wanted.table, period.first, period.last, ("value",), by=wanted.by, measures=_MEASURES)
-    rows = [(str(row.key[0]), row.figures) for row in reading.find(site, ask).rows]
+def breakdowns(
+    reading: Reading, site: Site, period: Period, several: Sequence[Wanted]
+) -> list[Breakdown]:
+    """Each of them, in their order; one question for all that are of the same values. Raises
+    `ReleasesUnavailable`.
+    """
+    rows: dict[tuple[str, tuple[Values, ...]], list[tuple[str, Figures]]] = {}
+    for by in dict.fromkeys(wanted.by for wanted in several):
+        tables = [wanted.table for wanted in several if wanted.by == by]
+        ask = Ask(
+            tables[0], period.first, period.last, ("table", "value"), by=by,
+            measures=_MEASURES, also=tuple(tables[1:]),
+        )  # fmt: skip
+        for row in reading.find(site, ask).rows:
+            table, value = row.key
+            rows.setdefault((str(table), by), []).append((str(value), row.figures))
+    return [_breakdown(wanted, rows.get((wanted.table, wanted.by), [])) for wanted in several]
+
+
+def _breakdown(wanted: Wanted, rows: Sequence[tuple[str, Figures]]) -> Breakdown:
     unit, of = _unit(wanted.counts, [figures for _, figures in rows])
     shown = [(value, n) for value, figures in rows if (n := of(figures))]
     empty = sum(n for value, n in shown if not value)

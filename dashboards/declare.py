@@ -5,7 +5,7 @@ The rules are those of `control.definitions`, as on the command line; only the w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control import definitions as declared
@@ -97,6 +97,7 @@ def desk(
         on = f"{change.at.astimezone(site.calendar.zone_at(change.at)):%Y-%m-%d}" if change else ""
         return Declared(definition, described(definition), change.by if change else "", on)
 
+    offered = _offered(reading, site, period) if may else {}
     return Desk(
         may=may,
         room=definitions.room(site),
@@ -106,36 +107,39 @@ def desk(
         live=tuple(map(of, definitions.live(site))),
         removed=tuple(map(of, definitions.removed(site))),
         changes=tuple(reversed(changes)),
-        pages=_values(reading, site, period, "page", _SUGGESTED) if may else (),
-        events=_values(reading, site, period, "event", _SUGGESTED) if may else (),
-        choices=tuple(_choices(reading, site, period)) if may else (),
+        pages=tuple(offered.get("page", ())),
+        events=tuple(offered.get("event", ())),
+        choices=tuple(_choices(offered)),
     )
 
 
-def _choices(
-    reading: Reading, site: Site, period: Period
-) -> Sequence[tuple[str, tuple[Choice, ...]]]:
-    found = []
+def _choices(offered: Mapping[str, Sequence[str]]) -> Iterable[tuple[str, tuple[Choice, ...]]]:
     for table, name in _GROUPS.items():
-        values = _values(reading, site, period, table, _OFFERED)
         choices = tuple(
             Choice(f"{_CONTRACTS[table]}={value}", country(value) if table == "country" else value)
-            for value in values
+            for value in offered.get(table, ())[:_OFFERED]
         )
         if choices:
-            found.append((name, choices))
-    return found
+            yield name, choices
 
 
-def _values(reading: Reading, site: Site, period: Period, table: str, most: int) -> tuple[str, ...]:
-    """The largest values that are shown: what is hidden can't be guessed at from a list."""
-    measure = "events" if table == "event" else "pageviews"
+def _offered(reading: Reading, site: Site, period: Period) -> dict[str, list[str]]:
+    """The largest values that each table shows: what is hidden can't be guessed at from a list."""
+    first, *others = _GROUPS
     ask = Ask(
-        table, period.first, period.last, ("value",),
-        measures=(measure,), order=((measure, True),), limit=most + 2,
+        first, period.first, period.last, ("table", "value"),
+        measures=("pageviews", "events"), also=tuple(others),
     )  # fmt: skip
-    rows = (str(row.key[0]) for row in reading.find(site, ask).rows)
-    return tuple(value for value in rows if value and value != OTHER)[:most]
+    found: dict[str, list[tuple[int, str]]] = {}
+    for row in reading.find(site, ask).rows:
+        table, value = map(str, row.key)
+        if value and value != OTHER:
+            number = row.figures.pageviews or row.figures.events or 0
+            found.setdefault(table, []).append((-number, value))
+    return {
+        table: [value for _, value in sorted(values)[:_SUGGESTED]]
+        for table, values in found.items()
+    }
 
 
 def made(kind: str, form: Mapping[str, str], several: Callable[[str], list[str]]) -> Definition:

@@ -14,7 +14,7 @@ from typing import Any
 from control.definitions import Definition, Definitions, Funnel, Goal, Segment
 from control.sites import Site
 from dashboards import spark, stats_answer, stats_people, stats_plan, text
-from dashboards.breakdown import Breakdown, Wanted, breakdown
+from dashboards.breakdown import Breakdown, Wanted, breakdowns
 from dashboards.countries import country
 from dashboards.period import Period, days
 from dashboards.stats_language import Comparisons, Include, Query
@@ -443,21 +443,16 @@ def _of_segment(
     reading: Reading, site: Site, period: Period, segment: Segment
 ) -> Iterable[Breakdown]:
     filters = [_BY_NAME[table] for table, _ in segment.filters]
+    wanted = []
     for table, heading in _BROKEN_DOWN.items():
-        wanted = _table_of(segment, _BY_NAME[table], filters)
-        if wanted is None:
+        if (found := _table_of(segment, _BY_NAME[table], filters)) is None:
             continue
-        name, by = wanted
+        name, by = found
         counts = "events" if table == "event" else "visitors"
         label = country if table == "country" else str
-        found = breakdown(
-            reading,
-            site,
-            period,
-            Wanted(f"segment-{table}", name, heading, counts=counts, by=by, label=label),
-        )
-        if found.lines:
-            yield found
+        key = f"segment-{table}"
+        wanted.append(Wanted(key, name, heading, counts=counts, by=by, label=label))
+    return (found for found in breakdowns(reading, site, period, wanted) if found.lines)
 
 
 def _table_of(

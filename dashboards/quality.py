@@ -6,18 +6,18 @@ is merged into "(other)" or left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from control.sites import Site
 from control.stored import REASONS
-from dashboards.breakdown import Breakdown, Wanted, breakdown
+from dashboards.breakdown import Breakdown, Wanted, breakdowns
 from dashboards.course import Course, course
 from dashboards.period import Period
 from dashboards.words import N_
-from releases.reading import Ask, Reading
+from releases.reading import Ask, Reading, Row
 from releases.tables import OTHER
 
 BASES = ("consent", "exempt", "none")
@@ -100,9 +100,7 @@ def quality(
     if not here:
         return Quality("elsewhere" if reading.oldest_day(site) else "empty", parts())
     reasons = _reasons(reading, site, period)
-    machines = breakdown(reading, site, period, _MACHINES_TABLE)
-    late = breakdown(reading, site, period, _LATE_TABLE)
-    bases = breakdown(reading, site, period, _BASES_TABLE)
+    machines, late, bases = breakdowns(reading, site, period, _TABLES)
     known = [line.figure or 0 for line in late.lines]
     states = [r.state for r in here]
     by_day = reading.by_day(site, period.first, period.last)
@@ -184,14 +182,22 @@ _LATE_TABLE = Wanted(
 )
 
 
-def _merged(reading: Reading, site: Site, period: Period) -> list[Merged]:
-    found = []
+_TABLES = (_MACHINES_TABLE, _LATE_TABLE, _BASES_TABLE)
+
+
+def _merged(reading: Reading, site: Site, period: Period) -> Iterable[Merged]:
+    first, *others = _MERGED
+    ask = Ask(
+        first, period.first, period.last, ("table", "value"),
+        measures=("visitors", "pageviews"), also=tuple(others),
+    )  # fmt: skip
+    rows: dict[str, list[Row]] = {}
+    for row in reading.find(site, ask).rows:
+        rows.setdefault(str(row.key[0]), []).append(row)
     for table, name in _MERGED.items():
-        ask = Ask(table, period.first, period.last, ("value",), measures=("visitors", "pageviews"))
-        rows = reading.find(site, ask).rows
-        of = "visitors" if any(r.figures.visitors for r in rows) else "pageviews"
-        counts = [(r.key[0], getattr(r.figures, of) or 0) for r in rows]
+        found = rows.get(table, [])
+        of = "visitors" if any(r.figures.visitors for r in found) else "pageviews"
+        counts = [(r.key[1], getattr(r.figures, of) or 0) for r in found]
         total = sum(n for _, n in counts)
         if total and any(value not in ("", OTHER) for value, _ in counts):
-            found.append(Merged(name, sum(n for value, n in counts if value == OTHER) / total))
-    return found
+            yield Merged(name, sum(n for value, n in counts if value == OTHER) / total)

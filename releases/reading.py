@@ -34,7 +34,7 @@ _STALE = timedelta(minutes=15)
 _LATELY = timedelta(minutes=35)  # six whole windows, and the one that is not over
 
 Span = Literal["week", "month"]
-Key = Literal["day", Span, "by", "value"]
+Key = Literal["table", "day", Span, "by", "value"]
 
 
 class ReleasesUnavailable(Exception):
@@ -144,7 +144,8 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to one released table, over days from `first` to `last`, both included.
+    """A question to one released table, over days from `first` to `last`, both included; or to
+    several that are released together, which the key `table` tells apart: those `also` named.
 
     `keys` say what the rows of the answer stand for: `value` and `by` are the columns of `cells`;
     `day` is a local day, `week` its first day within the range, `month` the first of the month.
@@ -164,6 +165,7 @@ class Ask:
     limit: int = 0
     offset: int = 0
     other_first: bool = False
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ _AVERAGES: Mapping[str, str] = {
     "average_revenue": "toFloat64(revenue) / payments",
 }
 _KEYS: Mapping[Key, str] = {
+    "table": "c.table",
     "day": "c.day",
     "week": "greatest(toMonday(c.day), {first:Date})",
     "month": "toStartOfMonth(c.day)",
@@ -306,7 +309,8 @@ class Reading:
         if not days and not weeks:
             return Found([], 0, merged=False, cells=0, units=0)
         parameters: dict[str, Any] = {
-            "site": site.id, "table": ask.table, "first": ask.first, "last": ask.last,
+            "site": site.id, "tables": [ask.table, *ask.also],
+            "first": ask.first, "last": ask.last,
             "days": days, "weeks": weeks, "other": OTHER,
         }  # fmt: skip
         sql = _statement(ask, parameters)
@@ -527,7 +531,7 @@ def _statement(ask: Ask, parameters: dict[str, Any]) -> str:
             f"max({merged}) OVER ()" if merged else "0", "AS merged,",
             "sum(count()) OVER () AS cells_read",
             "FROM cells AS c",
-            "WHERE c.site = {site:UInt32} AND c.table = {table:String}",
+            "WHERE c.site = {site:UInt32} AND c.table IN {tables:Array(String)}",
             "AND c.day BETWEEN {first:Date} AND {last:Date}",
             "AND (c.period = 'day' AND c.version IN {days:Array(UInt32)}",
             "OR c.period = 'week' AND c.version IN {weeks:Array(UInt32)})",
