@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 import requests
+from gunicorn.config import Config
 
 from ingest.wire import BODY_BYTES
-from tests.service import GUNICORN, ROOT, Service, eventually, running
+from ingest.worker import Worker
+from tests.service import GUNICORN, ROOT, eventually, running
 
 EVENT = json.dumps({"n": "pageview", "u": "https://example.com/", "d": "example.com"}).encode()
 HOST = b"Host: a\r\n"
@@ -25,7 +27,6 @@ GOOD = POST + b"Content-Length: %d\r\n\r\n" % len(EVENT) + EVENT
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 IN_CHUNKS = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(EVENT), EVENT)
 SLOW = 200
-PROMPT = 1.0  # seconds; on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +41,12 @@ def service(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def connected(service, data: bytes = b""):
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as client:
+def connected(service, data: bytes = b"", small: bool = False):
+    with socket.socket() as client:
+        client.settimeout(20)
+        if small:  # the kernel keeps little for it
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", service.port))
         client.sendall(data)
         yield client
 
@@ -92,11 +97,18 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def is_prompt(service) -> bool:
-    began = time.monotonic()
+def answers(service) -> bool:
     assert service.post("/api/event", EVENT).status_code == 202
     assert service.get("/healthz").status_code == 200
-    return time.monotonic() - began < PROMPT
+    return True
+
+
+def waiting(clients: list[socket.socket]) -> bool:
+    """Whether nothing has come for any of them yet, nor the end."""
+    with selectors.DefaultSelector() as open_ones:
+        for client in clients:
+            open_ones.register(client, selectors.EVENT_READ)
+        return not open_ones.select(0)
 
 
 @pytest.mark.parametrize(
@@ -105,42 +117,47 @@ def is_prompt(service) -> bool:
     ids=["nothing", "head", "body", "chunk"],
 )
 def test_slow_clients_hold_up_nobody_and_are_closed_in_time(service, begun):
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(connected(service, begun)) for _ in range(SLOW)]
-        began = time.monotonic()
-        assert all(is_prompt(service) for _ in range(10))
-        # A byte now and then buys no time.
-        with selectors.DefaultSelector() as open_ones:
-            for client in slow:
-                open_ones.register(client, selectors.EVENT_READ)
-            while open_ones.get_map():
-                assert time.monotonic() - began < 10, "they are closed after two seconds"
-                for key, _ in open_ones.select(0.2):
-                    with contextlib.suppress(ConnectionResetError):
-                        assert key.fileobj.recv(100) == b""
-                    open_ones.unregister(key.fileobj)
-                for key in list(open_ones.get_map().values()):
-                    with contextlib.suppress(OSError):
-                        key.fileobj.send(b"1")
+    for _ in range(5):  # on a machine that stands still they may be closed before others have asked
+        with contextlib.ExitStack() as stack:
+            slow = [stack.enter_context(connected(service, begun)) for _ in range(SLOW)]
+            if answers(service) and answers(service) and waiting(slow):
+                close_in_time(slow)
+                return
+    pytest.fail("whoever asked was answered after the slow ones were closed")
+
+
+def close_in_time(slow: list[socket.socket]) -> None:
+    """A byte now and then buys no time."""
+    began = time.monotonic()
+    with selectors.DefaultSelector() as open_ones:
+        for client in slow:
+            open_ones.register(client, selectors.EVENT_READ)
+        while open_ones.get_map():
+            assert time.monotonic() - began < 60, "they are closed after two seconds"
+            for key, _ in open_ones.select(0.2):
+                with contextlib.suppress(ConnectionResetError):
+                    assert key.fileobj.recv(100) == b""
+                open_ones.unregister(key.fileobj)
+            for key in list(open_ones.get_map().values()):
+                with contextlib.suppress(OSError):
+                    key.fileobj.send(b"1")
 
 
 def test_who_does_not_take_its_answer_holds_up_nobody(service):
     """More pages asked for than the kernel keeps for a client that reads none."""
-    asking = (
-        b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET /js/none HTTP/1.1\r\n" + HOST
-    )
-    readers = []
-    with contextlib.ExitStack() as stack:
-        for _ in range(32):
-            client = stack.enter_context(connected(service))
-            readers.append(client)
-            client.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                for _ in range(2000):
-                    client.send(asking + b"\r\n")
-        assert all(is_prompt(service) for _ in range(3))
-        # A byte now and then buys no time: what is not taken is dropped after a while.
-        eventually(lambda: sum(map(is_dropped, readers)) == 32, "all are dropped", 20)
+    asking = b"GET /js/discreet.js HTTP/1.1\r\n" + HOST + b"\r\n"
+    for _ in range(5):
+        with contextlib.ExitStack() as stack:
+            readers = [stack.enter_context(connected(service, small=True)) for _ in range(8)]
+            for client in readers:
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    client.send(asking * 1000)
+            if answers(service) and answers(service) and not any(map(is_dropped, readers)):
+                # A byte now and then buys no time: what is not taken is dropped after a while.
+                eventually(lambda them=readers: all(map(is_dropped, them)), "all are dropped")
+                return
+    pytest.fail("whoever asked was answered after the others were dropped")
 
 
 REFUSED = {
@@ -284,14 +301,14 @@ def test_early_goodbyes_do_no_harm(service):
             pass
     with connected(service, GOOD * 20):
         pass
-    assert is_prompt(service)
+    assert answers(service)
 
 
 def test_more_connections_than_there_is_room_for_push_out_the_oldest(service):
     with contextlib.ExitStack() as stack:
         for _ in range(1100):
             stack.enter_context(connected(service, POST))
-        assert is_prompt(service)
+        assert answers(service)
 
 
 def test_bodies_that_never_end_fill_no_memory(service):
@@ -301,7 +318,7 @@ def test_bodies_that_never_end_fill_no_memory(service):
         for _ in range(300):
             with contextlib.suppress(OSError):  # the oldest are closed, to make room
                 stack.enter_context(connected(service, begun))
-        assert is_prompt(service)
+        assert answers(service)
         assert resident(web(service)) - before < 130 * 1024 * 1024  # of 150 sent
 
 
@@ -314,7 +331,7 @@ def test_a_process_without_a_descriptor_left_goes_on(service):
         with contextlib.ExitStack() as stack:
             for _ in range(40):
                 stack.enter_context(connected(service, POST))
-            eventually(lambda: is_prompt(service), "it answers")
+            eventually(lambda: answers(service), "it answers")
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (1256, hard))
     assert web(service) == pid
@@ -325,88 +342,90 @@ def test_an_old_client_is_answered_and_its_connection_closed(service):
     assert asked(service, old + GOOD) == [202]
 
 
-def test_a_stopping_process_answers_what_it_was_asked(service, tmp_path):
-    with running(tmp_path / "home", WEB_CONCURRENCY="1") as other:
-        other.cli("site", "add", "example.com", "--policy", "exempt")
-        other.start("web")
-        with connected(other, GOOD[:-1]) as client, ThreadPoolExecutor(1) as pool:
-            assert other.answers()
-            stopped = pool.submit(other.stop)
-            eventually(lambda: not other.answers(), "no new connection is taken")
-            client.sendall(GOOD[-1:])
-            assert statuses(received(client)) == [202]
-            stopped.result()
-
-
-def test_a_process_that_is_replaced_answers_what_it_was_asked(service, tmp_path):
-    with running(tmp_path / "home", WEB_CONCURRENCY="1") as other:
-        other.cli("site", "add", "example.com", "--policy", "exempt")
-        other.start("web")
-        old = web(other)
-        with connected(other, GOOD[:-1]) as client:
-            assert other.answers()
-            os.kill(other._processes["web"].pid, signal.SIGHUP)
-            eventually(
-                lambda: set(children(other._processes["web"].pid)) - {old} and other.answers(),
-                "another process answers",
-            )
-            client.sendall(GOOD[-1:])
-            assert statuses(received(client)) == [202]
-        master = other._processes["web"].pid
-        eventually(lambda: old not in children(master), "the old one is gone")
-
-
-@pytest.mark.parametrize("way", ["tcp", "unix"])
-def test_behind_a_proxy_its_own_word_counts_and_nobody_elses(tmp_path, way):
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory):
+    """Behind a proxy, on a port and on a Unix socket; a sender may send one event a second."""
+    folder = tmp_path_factory.mktemp("proxied")
     settings = {"DISCREET_TRUSTED_PROXIES": "1", "DISCREET_SENDER_LIMIT": "1"}
-    service = Service(tmp_path / "home", WEB_CONCURRENCY="1", **settings)
-    path = str(tmp_path / "s")
-    service.env["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{service.port} --bind unix:{path}"
-    try:
+    with running(folder / "home", WEB_CONCURRENCY="1", **settings) as service:
+        bound = f"--bind 127.0.0.1:{service.port} --bind unix:{folder / 's'}"
+        service.env["GUNICORN_CMD_ARGS"] = bound
         service.cli("site", "add", "example.com", "--policy", "exempt")
         service.start("web")
+        yield service
 
-        def send(fields: str) -> int:
-            with socket.socket(socket.AF_UNIX if way == "unix" else socket.AF_INET) as client:
-                client.connect(path if way == "unix" else ("127.0.0.1", service.port))
-                added = HOST + b"Connection: close\r\n" + fields.encode()
-                client.sendall(GOOD.replace(HOST, added))
-                return statuses(received(client))[0]
 
-        ours = "X-Forwarded-For: 192.0.2.1\r\n"
-        assert send(ours) == 202
-        eventually(lambda: send(ours) == 429, "the bucket of ten is empty")
-        for spoofed in (
-            "X-Forwarded-For: 8.8.{0}.8, 192.0.2.1\r\n",
-            "X-Forwarded-For: 8.8.{0}.8\r\n" + ours,
-            ours + "X_Forwarded_For: 8.8.{0}.8\r\n",
-            "X_Forwarded-For: 8.8.{0}.8\r\n" + ours,
-            ours + "X-Real-IP: 8.8.{0}.8\r\nForwarded: for=8.8.{0}.8\r\n",
-            ours + "REMOTE-ADDR: 8.8.{0}.8\r\nREMOTE_ADDR: 8.8.{0}.8\r\n",
-        ):
-            # Believed, each would be a sender who has sent nothing yet.
-            assert 429 in [send(spoofed.format(n)) for n in range(20)]
-        assert send("X-Forwarded-For: 198.51.100.9\r\n") == 202
-    finally:
-        service.stop()
+@pytest.mark.parametrize(("way", "sender"), [("tcp", "192.0.2.1"), ("unix", "203.0.113.1")])
+def test_behind_a_proxy_its_own_word_counts_and_nobody_elses(proxied, way, sender):
+    path = str(proxied.home.parent / "s")
+
+    def send(fields: str) -> int:
+        with socket.socket(socket.AF_UNIX if way == "unix" else socket.AF_INET) as client:
+            client.connect(path if way == "unix" else ("127.0.0.1", proxied.port))
+            added = HOST + b"Connection: close\r\n" + fields.encode()
+            client.sendall(GOOD.replace(HOST, added))
+            return statuses(received(client))[0]
+
+    ours = f"X-Forwarded-For: {sender}\r\n"
+    assert send(ours) == 202
+    eventually(lambda: send(ours) == 429, "the bucket of ten is empty")
+    for spoofed in (
+        f"X-Forwarded-For: 8.8.{{0}}.8, {sender}\r\n",
+        "X-Forwarded-For: 8.8.{0}.8\r\n" + ours,
+        ours + "X_Forwarded_For: 8.8.{0}.8\r\n",
+        "X_Forwarded-For: 8.8.{0}.8\r\n" + ours,
+        ours + "X-Real-IP: 8.8.{0}.8\r\nForwarded: for=8.8.{0}.8\r\n",
+        ours + "REMOTE-ADDR: 8.8.{0}.8\r\nREMOTE_ADDR: 8.8.{0}.8\r\n",
+    ):
+        # Believed, each would be a sender who has sent nothing yet.
+        assert 429 in [send(spoofed.format(n)) for n in range(20)]
+    assert send("X-Forwarded-For: 198.51.100.9\r\n") == 202
+
+
+def test_a_process_that_is_replaced_answers_what_it_was_asked(proxied):
+    master, old = proxied._processes["web"].pid, web(proxied)
+    with connected(proxied, GOOD[:-1]) as client:
+        assert proxied.answers()
+        os.kill(master, signal.SIGHUP)
+        eventually(
+            lambda: set(children(master)) - {old} and proxied.answers(), "another process answers"
+        )
+        client.sendall(GOOD[-1:])
+        assert statuses(received(client)) == [202]
+    eventually(lambda: old not in children(master), "the old one is gone")
+
+
+def test_a_stopping_process_answers_what_it_was_asked(proxied):
+    with connected(proxied, GOOD[:-1]) as client, ThreadPoolExecutor(1) as pool:
+        assert proxied.answers()
+        stopped = pool.submit(proxied.stop)
+        eventually(lambda: not proxied.answers(), "no new connection is taken")
+        client.sendall(GOOD[-1:])
+        assert statuses(received(client)) == [202]
+        stopped.result()
 
 
 @pytest.mark.parametrize(
     "setting",
-    [
-        "--certfile=LICENSE --keyfile=LICENSE",
-        "--proxy-protocol",
-        "--protocol=uwsgi",
-    ],
+    [{"certfile": "a", "keyfile": "b"}, {"proxy_protocol": "v1"}, {"protocol": "uwsgi"}],
     ids=["TLS", "PROXY", "uwsgi"],
 )
-def test_what_it_would_pass_over_keeps_it_from_starting(setting):
+def test_what_it_would_pass_over_is_refused(setting):
+    config = Config()
+    Worker.check_config(config, None)
+    for name, value in setting.items():
+        config.set(name, value)
+    with pytest.raises(RuntimeError, match=r"TLS is the proxy's|neither PROXY nor uwsgi"):
+        Worker.check_config(config, None)
+
+
+def test_what_is_refused_keeps_it_from_starting():
     done = subprocess.run(
-        GUNICORN, cwd=ROOT, env=os.environ | {"GUNICORN_CMD_ARGS": setting}, capture_output=True,
-        timeout=30,
+        GUNICORN, cwd=ROOT, env=os.environ | {"GUNICORN_CMD_ARGS": "--proxy-protocol"},
+        capture_output=True, timeout=120,
     )  # fmt: skip
     assert done.returncode != 0
-    assert b"TLS is the proxy's" in done.stderr or b"neither PROXY nor uwsgi" in done.stderr
+    assert b"neither PROXY nor uwsgi" in done.stderr
 
 
 def test_nothing_of_all_that_was_an_error_of_ours(service):
