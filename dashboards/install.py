@@ -61,6 +61,8 @@ ADVICE = {
     "unparsable_line": "The log is in neither the common nor the combined format.",
     "not_json": "What was sent is not JSON. Check how the request is made.",
     "unknown_site": "The key or the domain is of no site. Copy the snippet once more.",
+    "wrong_token": "It was no event: somebody asked about their data with a token of other data."
+    " Open a page.",
     "unsupported_media": "What was sent is of another type than JSON or text.",
 }
 _GENERAL = "The answer to the request says more."
