@@ -171,16 +171,23 @@ def tls(migrated: Store, tmp_path: Path) -> Iterator[tuple[Proxy, Path]]:
     context.load_cert_chain(public, private)
     with Proxy(lambda: upstream_of(migrated._settings), context) as made:  # type: ignore[arg-type]
         yield made, public
+    for table in ("events", "tallies"):
+        migrated.command(f"TRUNCATE TABLE {table}")
 
 
-def test_a_server_is_reached_over_tls_with_its_own_authority_and_a_password_from_a_file(
-    tls: tuple[Proxy, Path], tmp_path: Path
+def test_a_server_is_loaded_over_tls_with_its_own_authority_and_a_password_from_a_file(
+    migrated: Store,
+    tls: tuple[Proxy, Path],
+    spool: Path,
+    tmp_path: Path,
 ) -> None:
     proxy, authority = tls
     secret = tmp_path / "password"
     secret.write_text("else\n")
     url = f"https://somebody@localhost:{proxy.port}/default?ca_cert={authority}"
-    assert Store(Where(tmp_path, url, str(secret))).query_rows("SELECT 1") == [(1,)]
+    load(Loader(Store(Where(tmp_path, url, str(secret))), spool))
+    assert proxy.count[""] >= 2
+    all_there_once(migrated, spool)
 
 
 @pytest.mark.parametrize("trusted", ["another", "nobody"])

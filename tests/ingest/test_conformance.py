@@ -2,6 +2,9 @@
 
 import json
 import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -133,8 +136,15 @@ def mutated(body: bytes, random: random.Random) -> bytes:
     return body
 
 
-def whole(world) -> bytes:
-    """A batch that uses every field."""
+def whole(world, path: str) -> bytes:
+    """What uses every field: a batch, a single event of Segment's, or one of Plausible's."""
+    if path == "/api/event":
+        view = {
+            "n": "Order", "u": "https://example.com/a?utm_source=b#c", "d": "example.com",
+            "r": "https://a.test/", "p": {"plan": "pro", "n": 1, "flag": True}, "i": False,
+            "$": {"currency": "EUR", "amount": "12.50"}, "e": 100, "sd": 50, "v": 3, "h": 1, "w": 9,
+        }  # fmt: skip
+        return json.dumps(view).encode()
     event = {
         "type": "track", "event": "Order", "messageId": "m", "anonymousId": "a", "userId": 7,
         "timestamp": "2026-11-22T12:00:00Z", "sentAt": "2026-11-22T12:00:01Z",
@@ -155,28 +165,48 @@ def whole(world) -> bytes:
             "page": {"url": "https://example.com/a?utm_source=b#c", "referrer": "https://a.test/"},
         },
     }  # fmt: skip
-    return json.dumps({"writeKey": world.site.write_key, "batch": [event] * 2}).encode()
+    key = {"writeKey": world.site.write_key}
+    return json.dumps(key | ({"batch": [event] * 2} if path == "/v1/batch" else event)).encode()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_mutation_of_a_good_batch_is_an_error_of_ours(world, client, seed):
-    """5,000 here; `python -m tests.ingest.mutations` tries 100,000."""
-    assert mutations(world, client, seed, 1250)["5xx"] == 0
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/track", "/api/event"])
+def test_no_mutation_of_what_is_good_is_an_error_of_ours(world, client, path):
+    """4,500 here; `python -m tests.ingest.mutations` tries 100,000."""
+    assert mutations(world, client, path, seed=0, count=1500).answers["5xx"] == 0
 
 
-def mutations(world, client, seed: int, count: int) -> dict[str, int]:
-    """Posts so many mutations; how many were answered how. Every refusal has its reason."""
-    random_ = random.Random(seed)
-    good, seen = whole(world), {"200": 0, "400": 0, "401": 0, "413": 0, "5xx": 0}
-    assert post(client, "/v1/batch", good).json["accepted"] == 2
+@dataclass
+class Mutated:
+    """How many were answered how, and for which reasons; the slowest's processor time."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+
+
+def mutations(world, client, path: str, seed: int, count: int) -> Mutated:
+    """Posts so many mutations of what is good there. Every refusal has its reason."""
+    random_ = random.Random(f"{path} {seed}")
+    good, came = whole(world, path), Mutated()
+    assert post(client, path, good).status_code in (200, 202)
     for _ in range(count):
-        answer = post(client, "/v1/batch", mutated(good, random_))
-        seen[str(answer.status_code) if answer.status_code < 500 else "5xx"] += 1
-        if answer.status_code == 200:
-            told = [entry["reason"] for entry in answer.json["dropped"] + answer.json["rejected"]]
-            told += [entry["pointer"] for entry in answer.json["rejected"]]
-            assert all(isinstance(word, str) for word in told)
+        body = mutated(good, random_)
+        began = time.process_time()
+        answer = post(client, path, body)
+        came.slowest = max(came.slowest, time.process_time() - began)
+        status = answer.status_code
+        came.answers[str(status) if status < 500 else "5xx"] += 1
+        if path == "/api/event":
+            told = answer.headers.get("X-Discreet-Reason", "")
+            came.reasons[told] += 1
+            assert told in set(Reason) if status != 202 else not told or told in set(Reason)
+        elif status == 200:
+            left = answer.json["dropped"] + answer.json["rejected"]
+            came.reasons.update(entry["reason"] for entry in left)
+            assert all(entry["reason"] in set(Reason) for entry in left)
+            assert all(isinstance(entry["pointer"], str) for entry in answer.json["rejected"])
         else:
+            came.reasons[reason(answer)] += 1
             assert reason(answer) in set(Reason)
             assert answer.json["error"]
-    return seen
+    return came
