@@ -252,14 +252,14 @@ def test_the_keyboard_reaches_the_ways_the_code_and_the_button_that_copies_it(
     page = context.new_page()
     page.goto(address(site))
     ways = [*install.variants().values()]
-    order = []
-    for _ in range(7 + len(ways)):
+    order = [""]
+    while not order[-1].startswith("Copy"):
+        assert len(order) < 50, order
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.innerText.trim().split('\\n')[0]"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert order[4:-2] == [site.domain, *ways]
+    assert order[-2 - len(ways) : -2] == ways
     assert order[-2].startswith("<script")
-    assert order[-1].startswith("Copy")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Copied the snippet")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
