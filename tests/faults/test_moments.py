@@ -24,7 +24,7 @@ EMBEDDED = (
 SERVER = ("the store killed", "the store: forgotten", "the store: cut", "the store: sign-in")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("named", [EMBEDDED, SERVER], ids=["embedded", "server"])
 def test_every_acknowledged_event_is_stored_once_whatever_fails(
     tmp_path: Path, named: tuple[str, ...]

@@ -126,14 +126,44 @@ PIECES = [
 ]  # fmt: skip
 
 
+ODD = [
+    None, True, -1, 0, 2**63, 2**64, -(2**70), 0.5, -0.0, 1e308, "", " ", "a" * 400, "a" * 40_000,
+    "\x00", "\ud800", "\u202e", "é" * 300, "2026-13-45T99:99:99Z", "1969-01-01", "1,5", "NaN",
+    "9999-12-31T23:59Z", "http://[::1", "javascript:alert(1)", "//", "https://" + "a." * 200,
+    "granted", [], {}, [[[[[1]]]]], [{}] * 99, {"": {"": {"": {"": 1}}}}, {"a" * 70: 1},
+    {str(n): n for n in range(40)},
+]  # fmt: skip
+
+
 def mutated(body: bytes, random: random.Random) -> bytes:
-    """The body with one to four pieces cut out, doubled, swapped, or replaced by something odd."""
+    """The body with odd values or keys, or with pieces that were cut out, doubled or replaced."""
+    if random.random() < 0.5:
+        value = json.loads(body)
+        for _ in range(random.randint(1, 3)):
+            value = replaced(value, random)
+        return json.dumps(value).encode()
     for _ in range(random.randint(1, 4)):
         at = random.randrange(len(body) + 1)
         to = min(len(body), at + random.choice((0, 1, 1, 2, 5, 20)))
         what = random.choice((random.choice(PIECES), body[at:to] * 2, random.randbytes(3)))
         body = body[:at] + what + body[to:]
     return body
+
+
+def replaced(value, random: random.Random):
+    """The value with something odd in a random place of it, or without what was there."""
+    if not isinstance(value, dict | list) or not value or random.random() < 0.1:
+        return random.choice(ODD)
+    copy = value.copy()
+    place = random.choice(list(value)) if isinstance(value, dict) else random.randrange(len(value))
+    deed = random.random()
+    if deed < 0.1:
+        del copy[place]
+    elif deed < 0.15 and isinstance(copy, dict):
+        copy[random.choice(["", "__proto__", "type", "a" * 70])] = copy.pop(place)
+    else:
+        copy[place] = replaced(value[place], random)
+    return copy
 
 
 def whole(world, path: str) -> bytes:
