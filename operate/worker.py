@@ -6,6 +6,8 @@ start: the spool keeps what is not loaded, a release is shown only when it is wh
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import signal
 import threading
 import time
@@ -35,10 +37,20 @@ log = structlog.get_logger()
 _BEAT = 2.0
 # An insert may take as long as `store.clickhouse.ANSWER_SECONDS`; what takes longer hangs.
 STUCK = 2.0 * ANSWER_SECONDS
+# mallopt(3): what is larger is given back to the system as soon as it is free. By itself the C
+# library raises that to the largest block it has seen, keeps what segments took, and grows.
+_M_MMAP_THRESHOLD = -3
+_GIVEN_BACK = 128 * 1024  # bytes; where it starts
+
+
+def _give_memory_back() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # not glibc's
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK)
 
 
 def run(services: Services) -> None:
     """Works until SIGTERM or SIGINT."""
+    _give_memory_back()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
