@@ -7,7 +7,7 @@ tables without an app's name of their own are read crossed with its version, whi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -99,15 +99,9 @@ def apps(reading: Reading, site: Site, period: Period, today: date) -> Apps:
         year = _apps(reading, site, today - timedelta(days=365), today)
         return Apps("elsewhere" if any(name for name in year) else "none")
     mixed = "" in names
-    active = course(
-        reading, site, period, "app", _users_or_views(names.values()), lambda name: name or None
+    active, weeks, months, adoption = (
+        draw(reading, site, period, today) for draw in COURSES.values()
     )
-    weeks = _distinct(reading, site, "week", today - timedelta(weeks=_WEEKS), today)
-    months = _distinct(reading, site, "month", today - timedelta(days=31 * _MONTHS), today)
-    adoption = course(
-        reading, site, period, "app_version", _users_or_views(names.values()),
-        lambda name: name or None, shares=True, order=natural,
-    )  # fmt: skip
     whole = _whole(reading, site, period)
     return Apps(
         state="full",
@@ -128,6 +122,48 @@ def apps(reading: Reading, site: Site, period: Period, today: date) -> Apps:
     )
 
 
+def table(reading: Reading, site: Site, period: Period, key: str) -> Breakdown | None:
+    """One of the page's tables; None where there is none of this key."""
+    wanted = next((wanted for wanted in _TABLES if wanted.key == key), None)
+    if wanted is None:
+        return None
+    mixed = "" in _apps(reading, site, period.first, period.last)
+    return breakdowns(reading, site, period, [_of_apps(wanted, mixed)])[0]
+
+
+def _active(reading: Reading, site: Site, period: Period, _today: date) -> Course:
+    return _named(reading, site, period, "app")
+
+
+def _weeks(reading: Reading, site: Site, _period: Period, today: date) -> Course:
+    return _distinct(reading, site, "week", today - timedelta(weeks=_WEEKS), today)
+
+
+def _months(reading: Reading, site: Site, _period: Period, today: date) -> Course:
+    return _distinct(reading, site, "month", today - timedelta(days=31 * _MONTHS), today)
+
+
+def _adoption(reading: Reading, site: Site, period: Period, _today: date) -> Course:
+    return _named(reading, site, period, "app_version", shares=True, order=natural)
+
+
+COURSES: Mapping[str, Callable[[Reading, Site, Period, date], Course]] = {
+    "active": _active, "weeks": _weeks, "months": _months, "versions": _adoption,
+}  # fmt: skip
+
+
+def _named(reading: Reading, site: Site, period: Period, table: str, **how: Any) -> Course:
+    """Users of what has a name; views where nobody can be told apart."""
+    found = course(
+        reading, site, period, table, lambda f: f.visitors, lambda name: name or None, **how
+    )
+    if found.says:
+        return found
+    return course(
+        reading, site, period, table, lambda f: f.pageviews, lambda name: name or None, **how
+    )
+
+
 def natural(version: str) -> list[Any]:
     """Sorts 3.10 after 3.9."""
     return [int(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+)", version))]
@@ -137,13 +173,6 @@ def _apps(reading: Reading, site: Site, first: date, last: date) -> dict[str, Fi
     """Figures by the name of an app, '' for what is none."""
     found = reading.find(site, Ask("app", first, last, ("value",)))
     return {str(row.key[0]): row.figures for row in found.rows if row.key[0] != OTHER}
-
-
-def _users_or_views(figures: Iterable[Figures]) -> Any:
-    """Users, or views where nobody can be told apart."""
-    if any(each.visitors for each in figures):
-        return lambda f: f.visitors
-    return lambda f: f.pageviews
 
 
 def _of_apps(wanted: Wanted, mixed: bool) -> Wanted:

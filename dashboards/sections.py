@@ -6,7 +6,7 @@ it happens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -98,12 +98,10 @@ def _blueprint(parts: Parts) -> Blueprint:
     def app_csv(domain: str, name: str) -> ResponseReturnValue:
         """A table of that page"""
         site, span = chosen(domain)
-        found = _apps(parts, site, span)
-        courses = {
-            "active": found.active, "weeks": found.weeks, "months": found.months,
-            "versions": found.adoption,
-        }  # fmt: skip
-        return _csv(site, span, name, courses, found.tables)
+        if (draw := apps.COURSES.get(name)) is not None:
+            today = site.calendar.local_day(parts.now())
+            return _course(site, span, name, draw(parts.reading, site, span, today))
+        return _table(site, span, apps.table(parts.reading, site, span, name) or abort(404))
 
     @pages.get("/sites/<domain>/explore")
     def explorer(domain: str) -> ResponseReturnValue:
@@ -189,8 +187,10 @@ def _blueprint(parts: Parts) -> Blueprint:
         if name == "reasons":
             rows = [(reason.word, reason.events) for reason in found.reasons]
             return _download(site, span, name, stats_answer.table(("reason", "events"), rows))
+        if name == "basis" and found.basis:
+            return _course(site, span, name, found.basis)
         tables = [table for table in (found.machines, found.late, found.bases) if table]
-        return _csv(site, span, name, {"basis": found.basis}, tables)
+        return _table(site, span, next((t for t in tables if t.key == name), None) or abort(404))
 
     @pages.get("/sites/<domain>/privacy")
     def stored(domain: str) -> ResponseReturnValue:
@@ -248,23 +248,16 @@ def _back(site: Site, span: Period) -> ResponseReturnValue:
     return redirect(f"{page}#declared", 303)
 
 
-def _csv(
-    site: Site,
-    span: Period,
-    name: str,
-    courses: dict[str, Course | None],
-    tables: Sequence[Breakdown],
-) -> Response:
-    if (course := courses.get(name)) is not None:
-        rows = ((point.label, *point.values) for point in course.points)
-        return _download(
-            site, span, name, stats_answer.table((course.interval, *course.parts), rows)
-        )
-    table = next((table for table in tables if table.key == name), None) or abort(404)
-    lines = ((line.label, line.figure) for line in table.lines)
-    return _download(
-        site, span, name, stats_answer.table((table.heading.lower(), table.unit.lower()), lines)
-    )
+def _course(site: Site, span: Period, name: str, found: Course) -> Response:
+    rows = ((point.label, *point.values) for point in found.points)
+    content = stats_answer.table((found.interval, *found.parts), rows)
+    return _download(site, span, name, content)
+
+
+def _table(site: Site, span: Period, found: Breakdown) -> Response:
+    header = (found.heading.lower(), found.unit.lower())
+    lines = ((line.label, line.figure) for line in found.lines)
+    return _download(site, span, found.key, stats_answer.table(header, lines))
 
 
 def _funnels(parts: Parts, site: Site, span: Period) -> str:

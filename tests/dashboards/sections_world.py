@@ -21,13 +21,14 @@ Row = tuple[str, str, str, dict[str, object]]  # table, by, value, figures
 RIDES, WEB, NEW, CHILDREN = (
     "rides.example.com", "web.example.com", "new.example.com", "children.example.com",
 )  # fmt: skip
-DAYS = 40
+DAYS = 32
 MONDAY = date(2026, 10, 19)
 _VERSIONS = count(1000)
 
 
 def fill(made: World) -> None:
-    """Forty days of a site with everything, some of one with pages alone, and one without any."""
+    """A month of a site with everything, some of one with pages alone, and one without any."""
+    cells = _Cells()
     rides = made.sites.add(RIDES, "Europe/Brussels", "exempt", "BE")
     rides = made.sites.set(rides, properties=("lcp", "cls", "plan"), excluded_paths=("/preview/",))
     web = made.sites.add(WEB, "Europe/Copenhagen", "opt-in", "DK")
@@ -36,9 +37,9 @@ def fill(made: World) -> None:
     made.sites.set(children, child_directed=True)
     for back in range(DAYS):
         day = TODAY - timedelta(days=back)
-        release(made, rides, day, state(back), list(_of_rides(back)))
+        release(made, cells, rides, day, state(back), list(_of_rides(back)))
         if back < 5:
-            release(made, web, day, state(back), _of_web())
+            release(made, cells, web, day, state(back), _of_web())
     declared = Definitions(made.control, lambda: NOW - timedelta(days=30))
     declared.add(rides, goal("Bought", event_name="Purchase"))
     docs = declared.add(rides, goal("Read the manual", prefix="/docs"))
@@ -47,13 +48,12 @@ def fill(made: World) -> None:
     phones_id = declared.add(rides, phones).id
     for back in range(1, DAYS):
         day = TODAY - timedelta(days=back)
-        define(made, rides, docs.id, day, [("goal", "", "Read the manual", _did(40))])
+        define(made, cells, rides, docs.id, day, [("goal", "", "Read the manual", _did(40))])
         steps = [100, 60] if back % 2 else [100, 60, 30]
         rows = [(f"funnel:{buy.id}", "", str(n), {"visitors": v}) for n, v in enumerate(steps, 1)]
-        define(made, rides, buy.id, day, rows)
-        define(
-            made, rides, phones_id, day, [(f"page|segment:{phones_id}", "", "/shop", _visits(20))]
-        )
+        define(made, cells, rides, buy.id, day, rows)
+        of_phones: Row = (f"page|segment:{phones_id}", "", "/shop", _visits(20))
+        define(made, cells, rides, phones_id, day, [of_phones])
     for number in range(4):
         first = MONDAY + timedelta(weeks=number)
         cohorts: list[Row] = [
@@ -61,8 +61,9 @@ def fill(made: World) -> None:
             for age, n in ((0, 200), (1, 50), (2, 20))
             if age <= number
         ]
-        span(made, rides, "week", first, [("uniques", "", "", {"visitors": 640}), *cohorts])
-    span(made, rides, "month", date(2026, 10, 1), [("uniques", "", "", {"visitors": 1900})])
+        span(made, cells, rides, "week", first, [("uniques", "", "", {"visitors": 640}), *cohorts])
+    span(made, cells, rides, "month", date(2026, 10, 1), [("uniques", "", "", {"visitors": 1900})])
+    made.store.insert_lines("cells", cells.lines, "sections")
 
 
 def state(back: int) -> str:
@@ -148,41 +149,48 @@ def _did(visitors: int) -> dict[str, object]:
     return {"visitors": visitors, "visits": visitors, "events": 2 * visitors}
 
 
-def _insert(made: World, site: Site, period: str, day: date, rows: Iterable[Row]) -> int:
-    version = next(_VERSIONS)
-    lines = [
-        json.dumps(
-            {"site": site.id, "day": str(day), "version": version, "period": period}
-            | {"table": table, "by": by, "value": value}
-            | figures
-        ).encode()
-        + b"\n"
-        for table, by, value, figures in rows
-    ]
-    if lines:
-        made.store.insert_lines("cells", lines, f"sections-{version}")
-    return version
+class _Cells:
+    """Cells on their way into the store: all at once, since each insert costs as much as many."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def add(self, site: Site, period: str, day: date, rows: Iterable[Row]) -> int:
+        """The version under which they are shown."""
+        version = next(_VERSIONS)
+        head = {"site": site.id, "day": str(day), "version": version, "period": period}
+        self.lines += [
+            json.dumps(head | {"table": table, "by": by, "value": value} | figures).encode() + b"\n"
+            for table, by, value, figures in rows
+        ]
+        return version
 
 
 _PUT = {"digest": 0, "computed_at": datetime(2026, 11, 22, 14, 15)}  # noqa: DTZ001  stored as UTC
 
 
-def release(made: World, site: Site, day: date, state: str, rows: Iterable[Row]) -> None:
-    version = _insert(made, site, "day", day, rows)
+def release(
+    made: World, cells: _Cells, site: Site, day: date, state: str, rows: Iterable[Row]
+) -> None:
+    version = cells.add(site, "day", day, rows)
     values = {"site": site.id, "day": day, "version": version, "state": state} | _PUT
     with made.control.begin() as connection:
         connection.execute(insert(released_days).values(**values))
 
 
-def define(made: World, site: Site, number: int, day: date, rows: Iterable[Row]) -> None:
-    version = _insert(made, site, "day", day, rows)
+def define(
+    made: World, cells: _Cells, site: Site, number: int, day: date, rows: Iterable[Row]
+) -> None:
+    version = cells.add(site, "day", day, rows)
     values = {"definition": number, "day": day, "version": version, "state": "final"} | _PUT
     with made.control.begin() as connection:
         connection.execute(insert(released_definitions).values(**values))
 
 
-def span(made: World, site: Site, period: str, first: date, rows: Iterable[Row]) -> None:
-    version = _insert(made, site, period, first, rows)
+def span(
+    made: World, cells: _Cells, site: Site, period: str, first: date, rows: Iterable[Row]
+) -> None:
+    version = cells.add(site, period, first, rows)
     with made.control.begin() as connection:
         connection.execute(
             insert(released_spans).values(
