@@ -7,13 +7,27 @@ python -m tests.attackers --short    sites of 20 and 200
 import argparse
 import tempfile
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from tests.attackers import active, hidden, informed, passive, three
+from config.settings import load
+from store.clickhouse import hosting
+from store.migrate import migrate
+from tests.attackers import (
+    active,
+    followed,
+    hidden,
+    informed,
+    insider,
+    passive,
+    ranges,
+    three,
+    watching,
+)
 from tests.attackers.release import View, publisher
 from tests.attackers.town import ALONE, Town, week
+from tests.releases.world import World
 
 MONDAY = date(2026, 11, 16)
 K = 10
@@ -49,7 +63,7 @@ def passive_claims(publisher, day):
     return found, view
 
 
-def three_together(publisher, day, triples=three.TRIPLES, most=30):
+def three_together(publisher, day, triples=three.TRIPLES, most=8):
     """Variant to the widths of hidden cells of at most `most` cells of each three crosses."""
     k, rows = publisher.site.k, list(day.rows(publisher.site.id))
     seen = {
@@ -89,6 +103,50 @@ def whole_week(publisher, visitors):
     return [(publisher.release(day.day, day.rows(publisher.site.id)), day.truth) for day in days]
 
 
+def insider_claims(publisher, day, number=3):
+    """Variant to the claims of an analyst, after so many weeks of declaring."""
+    k, declared = publisher.site.k, insider.weeks(number)
+    wanted = [each for week in declared for each in week]
+    rows = list(day.rows(publisher.site.id))
+    everything = publisher.declare(day.day, rows, declared, disclose=False)
+    seen = {
+        "unrounded": publisher.declare(day.day, rows, declared),
+        "floor": floored(everything, k),
+        "off": everything,
+    }
+    return {
+        ("insider", variant): insider.subtract(view, wanted, day, k)
+        for variant, view in seen.items()
+    }
+
+
+def followed_claims(publisher, visitors):
+    """Variant to the claims of who subtracts unique visitors and cohorts."""
+    k, came = publisher.site.k, followed.coming(visitors, MONDAY - timedelta(weeks=followed.WEEKS))
+    everything = followed.release(publisher, came, disclose=False)
+    seen = {
+        "unrounded": followed.release(publisher, came, disclose=True),
+        "floor": {what: each for what, each in everything.items() if each[0] >= k},
+        "off": everything,
+    }
+    return {("followed", variant): followed.subtract(shown, k) for variant, shown in seen.items()}
+
+
+def range_claims(store, home, visitors):
+    """Variant to the claims of who subtracts every run of days from every other."""
+    world = World(store, home, datetime(2026, 11, 23, 12, tzinfo=UTC), "UTC", K)
+    days = ranges.release(world, visitors, MONDAY)
+    exactly = ranges.exactly(days)
+    seen = {
+        "unrounded": ranges.ask(world, days),
+        "floor": {what: n for what, n in exactly.items() if n >= K},
+        "off": exactly,
+    }
+    return {
+        ("ranges", variant): ranges.subtract(answers, days, K) for variant, answers in seen.items()
+    }
+
+
 def table(title: str, head: Iterable, rows: Iterable[Iterable]) -> None:
     print(f"\n{title}\n\n| {' | '.join(map(str, head))} |\n|{' --- |' * len(list(head))}")
     for row in rows:
@@ -103,13 +161,16 @@ def report(sizes, hidden_sizes, home):
             found, view = passive_claims(published, day)
             found |= looks(published, day, view)
             days = weeks[K, visitors] = whole_week(published, visitors)
+            found |= insider_claims(published, day)
+            found |= followed_claims(published, visitors)
             if visitors <= 2000:
                 together += _together(visitors, three_together(published, day))
+                found |= range_claims(published.store, home / f"ranges-{visitors}", visitors)
         found["weeks", "unrounded"] = passive.weeks(days, K)
         found["weeks", "off"] = passive.weeks(days, K, disclose=False)
         learned += [
             (visitors, attack, *(_claims(found.get((attack, variant))) for variant in VARIANTS))
-            for attack in ("read", "subtract", "solve", "looks", "weeks")
+            for attack in ATTACKS
         ]
         people.append(_people(visitors, day, view))
     table(
@@ -124,8 +185,18 @@ def report(sizes, hidden_sizes, home):
     )
     table(
         "Also posts visitors and asks whether somebody else is in a cell",
-        ("k", "told by", "posted", "sure if there", "sure and wrong", "right"),
+        ("k", "told by", "posted", "sure if there", "sure and wrong", "right if it must guess"),
         _asked(),
+    )
+    table(
+        "Keeps every version of an open day: in which minutes its page's next visitor came",
+        ("the day's tables are", "others come", "seen between", "the totals move meanwhile"),
+        _watched(home),
+    )
+    table(
+        "Watches the tier of people now, at a site where nobody else is (k = 10)",
+        ("planted", "sure of one who stays 5 minutes", "30 minutes", "sure and wrong"),
+        _now(),
     )
     table(
         f"Whom it can ask about, and what who knows all but one can say (k = {K})",
@@ -135,6 +206,7 @@ def report(sizes, hidden_sizes, home):
     table("Share of the traffic that is hidden", HIDDEN, _hidden(hidden_sizes, home, weeks))
 
 
+ATTACKS = ("read", "subtract", "solve", "looks", "weeks", "ranges", "insider", "followed")
 VARIANT_NAMES = {"unrounded": "as published, rounding undone", "floor": "a floor alone"}
 HIDDEN = ("k", "visitors", "one dimension, by day", "by week", "crosses")
 
@@ -173,6 +245,33 @@ def _asked():
         ):
             sure, wrong, right = active.ask(planted, k, state)
             yield k, by, planted, f"{sure:.0%}", wrong, f"{right:.0%}"
+        views = active.views_by_the_rounding(k)
+        yield (
+            k,
+            "views of one sender without a pseudonym",
+            views,
+            f"{active.ask_views(views, k):.0%}",
+            0,
+            "–",
+        )
+
+
+def _watched(home):
+    with hosting(load({"DISCREET_HOME": str(home / "watched")})) as store:
+        migrate(store)
+        for n, (hold, others) in enumerate(((False, 24), (True, 24), (True, 0))):
+            start = datetime(2026, 11, 20, 10, tzinfo=UTC)
+            world = World(store, home / f"watched-{n}", start, "UTC", K)
+            seen = watching.watch(world, start, 32, others, hold=hold)
+            how = "computed once an hour" if hold else "computed every five minutes"
+            minutes = f"{seen.after} and {seen.until} (came at 32)"
+            yield how, others, minutes, f"{seen.totals} times"
+
+
+def _now():
+    for planted in (0, 9, 14, 19):
+        (once, wrong), (long, never) = (active.ask_now(planted, K, n) for n in (1, 6))
+        yield planted, f"{once:.0%}", f"{long:.0%}", wrong + never
 
 
 def _hidden(sizes, home, weeks):
@@ -193,7 +292,7 @@ def main():
     short = parser.parse_args().short
     with tempfile.TemporaryDirectory() as home:
         sizes = (20, 200) if short else (20, 200, 20_000)
-        report(sizes, (200,) if short else (200, 2000, 20_000), Path(home))
+        report(sizes, (20, 200) if short else (20, 200, 2000, 20_000), Path(home))
 
 
 if __name__ == "__main__":

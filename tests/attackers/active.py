@@ -9,7 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
-from releases.disclosure import ROUNDING, Cell, fits, publish, thresholds
+from releases.disclosure import (
+    ROUNDING,
+    UNLINKED_PER_PERSON,
+    Cell,
+    fits,
+    publish,
+    thresholds,
+)
 from releases.realtime import Counted, tier
 
 NOBODY = Cell("page|browser", "/", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -18,11 +25,18 @@ KEY = b"t" * 32
 
 def published(people, value, day, k, state="final", disclose=True):
     """The visitors that a cell of so many people shows, None where it is hidden."""
-    cell = replace(NOBODY, value=value, visitors=people, visits=people, pageviews=people)
+    return _published(
+        replace(NOBODY, value=value, visitors=people, visits=people, pageviews=people),
+        day, k, state, disclose,
+    ).visitors  # fmt: skip
+
+
+def _published(cell, day, k, state="final", disclose=True):
+    """The cell as it is shown, with None for its figures where it is hidden."""
     threshold = thresholds(KEY, 1, day, k) if disclose else (lambda *_: 1)
     if not fits(cell, threshold(cell.table, cell.value, cell.by)):
-        return None
-    return publish(cell, threshold, state).visitors if disclose else people
+        return replace(cell, visitors=None, pageviews=None)
+    return publish(cell, threshold, state) if disclose else cell
 
 
 def by_the_line(k):
@@ -53,6 +67,30 @@ def ask(planted, k, state="final", trials=2000, seed=1):
         wrong += told and not somebody
         right += told == somebody
     return sure / there, wrong, right / trials
+
+
+def views_shown(views, value, day, k):
+    """The views that a cell of so many without a pseudonym shows, None where it is hidden."""
+    return _published(
+        replace(NOBODY, value=value, pageviews=views, unlinked=views), day, k
+    ).pageviews  # fmt: skip
+
+
+def ask_views(planted, k, trials=2000):
+    """As `ask`, by views without a pseudonym: one sender posts all of them. How often one view
+    more is seen.
+    """
+    return sum(
+        views_shown(planted, f"/{n}", "2026-11-20", k)
+        != views_shown(planted + 1, f"/{n}", "2026-11-20", k)
+        for n in range(trials)
+    ) / trials  # fmt: skip
+
+
+def views_by_the_rounding(k):
+    """So many views that the cell is shown for sure and that one more is rounded up."""
+    most = UNLINKED_PER_PERSON * (k + k // 2)
+    return next(n for n in range(most, most + 5) if (n + 3) % 5 == 0)
 
 
 def alone(truth):

@@ -73,7 +73,6 @@ def attacker(life):
 
 
 def test_an_attacker_learns_of_one_person_by_the_hour_and_erases_its_own_without_a_trace(attacker):
-    attacker.come(20, "/")
     planted = attacker.come(active.by_the_rounding(attacker.site.k, "open"))
     assert attacker.look(hold=True) == ("open", 20)
     attacker.come(1)
