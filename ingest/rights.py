@@ -27,7 +27,7 @@ Type = Literal[
 assert get_args(Type) == tuple(Kind)  # noqa: S101  the description of the API shows these words
 
 
-class _Body(msgspec.Struct, frozen=True, rename="camel"):
+class _Request(msgspec.Struct, frozen=True, rename="camel"):
     type: Type
     anonymous_id: _Id
     write_key: str | None = None
@@ -37,7 +37,7 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
     text: _Text | None = None
 
 
-_bodies = msgspec.json.Decoder(_Body)
+_bodies = msgspec.json.Decoder(_Request)
 
 
 class Filed(msgspec.Struct):

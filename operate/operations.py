@@ -255,7 +255,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         }
         | _MALFORMED
         | _LATER,
-        reads=rights._Body,
+        reads=rights._Request,
         media=(JSON, TEXT),
         security=("writeKey",),
     ),
