@@ -190,7 +190,7 @@ def report(sizes, hidden_sizes, home):
     )
     table(
         "Keeps every version of an open day: in which minutes its page's next visitor came",
-        ("the day's tables are", "others come", "seen between", "the totals move meanwhile"),
+        ("the day's tables are", "others come", "seen between", "moves of the totals"),
         _watched(home),
     )
     table(
@@ -265,7 +265,7 @@ def _watched(home):
             seen = watching.watch(world, start, 32, others, hold=hold)
             how = "computed once an hour" if hold else "computed every five minutes"
             minutes = f"{seen.after} and {seen.until} (came at 32)"
-            yield how, others, minutes, f"{seen.totals} times"
+            yield how, others, minutes, seen.totals
 
 
 def _now():
