@@ -166,8 +166,10 @@ class ReleaseJob:
         None where it shows none yet. It keeps its digest too: so the day stays due, and what is
         declared meanwhile is not computed of other rows than the tables.
         """
+        if due.state != "open":
+            return None
         pointer = self._released().get((due.site.id, due.day))
-        if pointer is None or not pointer.state == due.state == "open":
+        if pointer is None or pointer.state != "open":
             return None
         if _hour(pointer.computed_at) != _hour(self._clock().replace(tzinfo=None)):
             return None
