@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from dashboards.sections import SECTIONS
 from tests.browser import watch
 from tests.dashboards.axe import LOOKS, faults
 from tests.dashboards.world import World
@@ -72,17 +73,18 @@ def test_the_keyboard_leads_through_the_page_in_reading_order(context: BrowserCo
     page = context.new_page()
     page.goto(SHOP)
     order = []
-    for _ in range(14):
+    for _ in range(20):
         page.keyboard.press("Tab")
         order.append(page.evaluate("document.activeElement.innerText.trim()"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert order[:3] == ["Skip to content", "Discreet", "eve@example.com"]
-    assert order[3:6] == ["Sign out", "All sites", "Set up"]
-    assert "Last 28 days" in order[6]
-    assert [text.split("\n")[0] for text in order[7:13]] == [
+    assert order[3:10] == ["Sign out", *SECTIONS.values()]
+    assert order[10:12] == ["All sites", "Set up"]
+    assert "Last 28 days" in order[12]
+    assert [text.split("\n")[0] for text in order[13:19]] == [
         "Visitors", "Visits", "Page views", "Views per visit", "Bounce rate", "Visit duration",
     ]  # fmt: skip
-    assert order[13] == "The figures behind the chart"
+    assert order[19] == "The figures behind the chart"
 
 
 def test_the_skip_link_skips_to_the_content(context: BrowserContext) -> None:
