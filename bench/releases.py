@@ -21,7 +21,7 @@ from control.database import open_control
 from control.sites import Sites
 from releases.compute import compute_day
 from releases.disclosure import thresholds
-from store.clickhouse import hosting
+from store.clickhouse import Store, hosting
 from store.migrate import migrate
 
 DAY = date(2026, 11, 20)
@@ -69,6 +69,7 @@ def measure(size: int) -> dict[str, Any]:
                 {"site": site.id, "day": DAY, "visits": round(size / ROWS_OF_A_VISIT)},
                 {"max_insert_threads": 1},
             )
+            _settle(store)
             [(rows,)] = store.query_rows("SELECT count() FROM events")
             threshold = thresholds(b"b" * 32, site.id, DAY.isoformat(), site.k)
             if size < SIZES[1]:
@@ -92,6 +93,12 @@ def measure(size: int) -> dict[str, Any]:
         "released": int(released),
         "stored": int(stored),
     }
+
+
+def _settle(store: Store) -> None:
+    """Waits until the rows just generated are merged: in service that is done as they arrive."""
+    while store.query_rows("SELECT 1 FROM system.merges LIMIT 1"):
+        time.sleep(0.1)
 
 
 _BYTES = (
