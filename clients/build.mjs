@@ -10,6 +10,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { world } from "./world.mjs";
 
 const here = new URL("./", import.meta.url);
 const out = new URL("../dashboards/static/", here);
@@ -24,6 +25,9 @@ const SCRIPTS = {
   "consent-mode.js": { entry: "beacon/consent-mode.ts", most: 6000 },
   "banner.js": { entry: "beacon/banner.ts", most: 6000 },
 };
+
+// Script and style of the overview's first view, in bytes gzipped.
+const MOST_OF_FIRST_VIEW = 20_000;
 
 // The banner's texts, under a version of their own: the record of a consent says what was shown.
 const texts = readFileSync(new URL("beacon/banner.json", here));
@@ -88,11 +92,11 @@ function write(name, content) {
 const pages = {
   "app.js": await bundle("pages/app.ts"),
   "install.js": await bundle("pages/install.ts"),
-  "app.css": await bundle("pages/app.css"),
   "sections.js": await bundle("pages/sections.ts"),
   "realtime.js": await bundle("pages/realtime.ts"),
-  "favicon.svg": readFileSync(new URL("pages/favicon.svg", here)),
+  "app.css": await bundle("pages/app.css"),
   "sections.css": await bundle("pages/sections.css"),
+  "favicon.svg": readFileSync(new URL("pages/favicon.svg", here)),
 };
 const scripts = {};
 for (const [name, { entry, ...rest }] of Object.entries(SCRIPTS)) {
@@ -102,9 +106,15 @@ for (const [name, { entry, ...rest }] of Object.entries(SCRIPTS)) {
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const manifest = {};
+const weights = {};
 for (const [name, content] of Object.entries(pages)) {
   manifest[name] = hashed(name, content);
-  write(manifest[name], content);
+  weights[name] = write(manifest[name], content);
+}
+const first = weights["app.js"] + weights["app.css"];
+if (first > MOST_OF_FIRST_VIEW) {
+  console.error(`the overview weighs ${first} bytes, more than the ${MOST_OF_FIRST_VIEW} it may`);
+  process.exitCode = 1;
 }
 const beacons = {};
 for (const [name, content] of Object.entries(scripts)) {
@@ -123,6 +133,7 @@ const json = (name, content) =>
 json("beacon.json", beacons);
 json("banner.json", banner);
 json("manifest.json", manifest);
+writeFileSync(new URL("world.json", out), JSON.stringify(world()));
 
 // The package discreet-beacon: one file and its types.
 const dist = new URL("beacon/dist/", here);

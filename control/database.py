@@ -20,6 +20,7 @@ from sqlalchemy import (
     DateTime,
     Engine,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -238,6 +239,19 @@ definition_changes = Table(
     Column("body", JSON, nullable=False),
     Column("by", String(254), nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
+)
+
+# What people noted of a day: a release, a campaign.
+day_notes = Table(
+    "annotations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", Integer, ForeignKey("sites.id", ondelete="CASCADE"), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("text", String(200), nullable=False),
+    Column("by", String(254), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("annotations_by_day", "site", "day"),
 )
 
 # Which version of a day is shown of each definition, as `released_days` of the declared tables.

@@ -62,6 +62,16 @@ def banner_notices() -> dict[str, str]:
     return {json.loads(content)["version"]: hashlib.sha256(content).hexdigest()}
 
 
+@cache
+def world() -> dict[str, str]:
+    """The outlines of countries as SVG paths in a box of 960 by 440, by ISO 3166-1 code."""
+    try:
+        built: dict[str, str] = json.loads((FOLDER / "world.json").read_text())
+    except FileNotFoundError:
+        raise AssetsMissing("the front end is not built: make setup") from None
+    return built
+
+
 def blueprint() -> Blueprint:
     """`/static/<hashed name>`, and `/js/`: the beacon, also as Plausible's script is named."""
     assets = Blueprint("assets", __name__)

@@ -12,16 +12,30 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from dashboards.words import N_
+
 # What the menu offers, in its order.
 CHOICES = {
-    "day": "Today",
-    "7d": "Last 7 days",
-    "28d": "Last 28 days",
-    "30d": "Last 30 days",
-    "month": "This month",
-    "last-month": "Last month",
-    "12mo": "Last 12 months",
+    "day": N_("Today"),
+    "yesterday": N_("Yesterday"),
+    "7d": N_("Last 7 days"),
+    "28d": N_("Last 28 days"),
+    "30d": N_("Last 30 days"),
+    "month": N_("This month"),
+    "last-month": N_("Last month"),
+    "year": N_("This year"),
+    "12mo": N_("Last 12 months"),
 }
+# What a period may be set against.
+COMPARED = {
+    "previous": N_("Period before"),
+    "year": N_("Year before"),
+    "custom": N_("Days of your choice"),
+    "none": N_("Nothing"),
+}
+# What a point of the chart may stand for, and how many days a period has for it: fewer points say
+# nothing, more no longer stand apart.
+INTERVALS = {"hour": (1, 7), "day": (2, 400), "week": (15, 2000), "month": (32, 2000)}
 DEFAULT = "28d"
 # Longer ranges are drawn by month: more points than this no longer tell days apart.
 MOST_DAYS = 92
@@ -51,6 +65,16 @@ class Period:
         return "day" if (self.last - self.first).days < MOST_DAYS else "month"
 
     @property
+    def length(self) -> int:
+        """Days."""
+        return (self.last - self.first).days + 1
+
+    @property
+    def intervals(self) -> list[str]:
+        """What a point may stand for instead."""
+        return [key for key, (few, many) in INTERVALS.items() if few <= self.length <= many]
+
+    @property
     def query(self) -> dict[str, str]:
         """The parameters that lead back here."""
         if self.key == "custom":
@@ -67,6 +91,8 @@ def choose(key: str, first: str, last: str, today: date) -> Period:
         return _custom(_day("from", first), _day("to", last), today)
     if key == "day":
         return _shifted(key, today, today)
+    if key == "yesterday":
+        return _shifted(key, today - timedelta(days=1), today - timedelta(days=1))
     if key in ("7d", "28d", "30d"):
         return _shifted(key, today - timedelta(days=int(key[:-1]) - 1), today)
     if key == "month":
@@ -76,10 +102,56 @@ def choose(key: str, first: str, last: str, today: date) -> Period:
         start = _months(today.replace(day=1), -1)
         before = _months(start, -1)
         return Period(key, start, _end(start), before, _end(before))
+    if key == "year":
+        start = today.replace(month=1, day=1)
+        return Period(key, start, today, _months(start, -12), _months(today, -12))
     if key == "12mo":
         start = _months(today.replace(day=1), -11)
         return Period(key, start, today, _months(start, -12), _months(today, -12))
     raise PeriodError(f"period: must be custom or one of {', '.join(CHOICES)}")
+
+
+def compared(period: Period, mode: str, first: str, last: str) -> tuple[date, date] | None:
+    """The days that a period is set against; `first` and `last` count where `mode` is custom.
+
+    Raises `PeriodError`.
+    """
+    if mode == "none":
+        return None
+    if mode == "previous":
+        return period.before_first, period.before_last
+    if mode == "year":
+        return _months(period.first, -12), _months(period.last, -12)
+    if mode == "custom":
+        start, end = _day("since", first), _day("until", last)
+        if not timedelta() <= end - start < timedelta(days=366 * MOST_YEARS):
+            raise PeriodError("since: must not be after until")
+        return start, end
+    raise PeriodError(f"compare: must be one of {', '.join(COMPARED)}")
+
+
+def spans(interval: str, first: date, last: date) -> list[tuple[date, date]]:
+    """The days, ISO weeks or months of a range, each as its first and last day within it."""
+    if interval == "month":
+        return list(months(first, last))
+    if interval == "week":
+        return list(weeks(first, last))
+    return [(day, day) for day in days(first, last)]
+
+
+def whole(interval: str, first: date, last: date) -> bool:
+    """Whether a span is a week or month from its first day to its last."""
+    if interval == "week":
+        return (last - first).days == 6
+    return interval != "month" or (first.day == 1 and last == _end(first))
+
+
+def weeks(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """The ISO weeks of a range, each as its first and last day within it."""
+    while first <= last:
+        end = min(first + timedelta(days=6 - first.weekday()), last)
+        yield first, end
+        first = end + timedelta(days=1)
 
 
 def days(first: date, last: date) -> Iterator[date]:

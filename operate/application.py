@@ -15,10 +15,12 @@ import accounts.commands
 import dashboards.pages
 import dashboards.sections
 import dashboards.stats
+import dashboards.view
 import ingest.views
 from accounts import account, review, signin
 from accounts.tokens import Tokens
 from config.settings import Settings, SettingsError, load
+from control.annotations import Annotations
 from control.definitions import Definitions
 from control.first_events import FirstEvents
 from operate import (
@@ -83,8 +85,18 @@ def assemble(services: Services) -> Flask:
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(edge.blueprint(settings, now))
     first = FirstEvents(services.control)
-    dashboards.pages.init(app, services.reading, services.sites, first, settings)
     definitions = Definitions(services.control)
+    dashboards.pages.init(
+        app,
+        dashboards.pages.Parts(
+            dashboards.view.Parts(services.reading, definitions, Annotations(services.control)),
+            services.sites,
+            first,
+            services.audit,
+            settings,
+            now,
+        ),
+    )
     dashboards.sections.init(
         app,
         dashboards.sections.Parts(

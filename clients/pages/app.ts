@@ -1,192 +1,165 @@
-// The pages' one script: draws the time chart from the table that stands behind it, and closes
-// menus that were left. Without it the pages say the same.
+// The overview's script: reads the chart to whoever points at it or walks along it by keyboard, puts
+// another table into a card without leaving the page, and closes menus that were left. Without it
+// the page says and does the same.
 
-import { LineChart } from "echarts/charts";
-import { GridComponent, TooltipComponent } from "echarts/components";
-import { init, use } from "echarts/core";
-import { CanvasRenderer } from "echarts/renderers";
-
-use([LineChart, GridComponent, TooltipComponent, CanvasRenderer]);
+import "./sections.js";
 
 interface Point {
-  label: string;
-  long: string;
+  day: string;
+  state: string;
+  name: string;
   value: number | null;
-  before: number | null;
   shown: string;
-  shownBefore: string;
-  open: boolean;
+  before: string;
+  other: string;
 }
 
-/** The points of the series' table: raw values in data attributes, readable ones as text. */
+/** The points of the table behind the chart: raw values in data attributes, readable ones as text. */
 function read(table: HTMLTableElement): Point[] {
-  const number = (cell: HTMLTableCellElement | undefined): number | null =>
-    cell?.dataset.value ? Number(cell.dataset.value) : null;
   return Array.from(table.tBodies[0]?.rows ?? [], (row) => {
     const [head, now, before] = Array.from(row.cells);
     return {
-      label: head?.dataset.short ?? "",
-      long: head?.textContent?.trim() ?? "",
-      value: number(now),
-      before: number(before),
+      day: row.dataset.day ?? "",
+      state: row.dataset.state ?? "",
+      name: (head?.textContent ?? "").replace(/\s+/g, " ").trim(),
+      value: now?.dataset.value ? Number(now.dataset.value) : null,
       shown: now?.textContent?.trim() ?? "",
-      shownBefore: before?.textContent?.trim() ?? "",
-      open: row.dataset.open !== undefined,
+      before: before?.dataset.value ? (before.textContent?.trim() ?? "") : "",
+      other: before?.title ?? "",
     };
   });
 }
 
-/** Built out of nodes, never out of markup: the content-security policy allows no inline style. */
-function tip(point: Point, name: string): HTMLElement {
-  const box = document.createElement("div");
+/** Positions are set through the object model: the policy allows no style in markup. */
+function tell(chart: HTMLElement, table: HTMLTableElement): void {
+  const plot = chart.querySelector<HTMLElement>(".plot");
+  const points = read(table);
+  if (!plot || !points.length) return;
+  const last = points.length - 1;
+  const tip = document.createElement("div");
+  const ruler = document.createElement("div");
+  tip.className = "tip";
+  ruler.className = "ruler";
+  tip.hidden = true;
+  ruler.hidden = true;
+  plot.append(ruler, tip);
+
   const line = (tag: string, text: string): void => {
     const element = document.createElement(tag);
     element.textContent = text;
-    box.append(element);
+    tip.append(element);
   };
-  line("span", point.long);
-  line("strong", `${point.shown} ${name}`);
-  if (point.before !== null) line("small", `${point.shownBefore} in the period before`);
-  if (point.open) line("small", "still open");
-  return box;
-}
+  const words = (point: Point): string =>
+    `${point.name}: ${point.shown} ${table.dataset.metric ?? ""}${point.before ? `; ${point.other}: ${point.before}` : ""}`;
 
-function compact(value: number): string {
-  return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(
-    value,
-  );
-}
-
-/** Seconds between two lines of a duration's axis: a step of the clock, not of ten. */
-function step(points: Point[]): number {
-  const top = Math.max(...points.map((point) => Math.max(point.value ?? 0, point.before ?? 0)));
-  return [5, 15, 30, 60, 120, 300, 600, 1800].find((seconds) => seconds * 4 >= top) ?? 3600;
-}
-
-function draw(holder: HTMLElement, table: HTMLTableElement): void {
-  const points = read(table);
-  const name = table.dataset.metric ?? "";
-  const kind = table.dataset.kind ?? "count";
-  const axis = (value: number): string => {
-    if (kind === "share") return `${Math.round(value * 100)}%`;
-    if (kind === "duration") return value % 60 ? `${value}s` : `${value / 60}m`;
-    return compact(value);
+  let at = last;
+  const show = (place: number): void => {
+    at = Math.max(0, Math.min(last, place));
+    const point = points[at];
+    if (!point) return;
+    tip.replaceChildren();
+    line("span", point.name);
+    line("strong", `${point.shown} ${table.dataset.metric ?? ""}`);
+    if (point.before) line("small", `${point.before} · ${point.other}`);
+    const x = last ? at / last : 0.5;
+    ruler.style.left = `${100 * x}%`;
+    tip.hidden = ruler.hidden = false;
+    const room = plot.clientWidth - tip.offsetWidth;
+    const beside = x * plot.clientWidth + 14;
+    tip.style.left = `${Math.max(0, beside > room ? x * plot.clientWidth - tip.offsetWidth - 14 : beside)}px`;
+    plot.setAttribute("aria-valuenow", String(at));
+    plot.setAttribute("aria-valuetext", words(point));
   };
-  holder.replaceChildren();
-  const chart = init(holder, null, { renderer: "canvas" });
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-
-  const paint = (): void => {
-    const style = getComputedStyle(holder);
-    const token = (property: string): string => style.getPropertyValue(property).trim();
-    // A point between two gaps is on no line: it gets a dot.
-    const alone = (index: number): boolean =>
-      points[index - 1]?.value == null && points[index + 1]?.value == null;
-    const shut = points.map((point) => (point.open ? null : point.value));
-    const dotted = (values: (number | null)[]) =>
-      values.map((value, index) => ({
-        value,
-        symbol: alone(index) ? "circle" : "none",
-      }));
-    // What is still open is drawn as a dashed end of the line.
-    const open = points.map((point, index) =>
-      point.open || points[index + 1]?.open ? point.value : null,
-    );
-    chart.setOption({
-      animation: !calm.matches,
-      animationDuration: 250,
-      textStyle: { fontFamily: style.fontFamily },
-      grid: { left: 4, right: 12, top: 14, bottom: 4, outerBoundsMode: "same" },
-      tooltip: {
-        trigger: "axis",
-        confine: true,
-        className: "tip",
-        padding: 0,
-        borderWidth: 0,
-        backgroundColor: "transparent",
-        shadowBlur: 0,
-        extraCssText: "box-shadow: none",
-        axisPointer: { type: "line", lineStyle: { color: token("--line-strong"), type: "solid" } },
-        formatter: (found: unknown) => {
-          const index = (found as { dataIndex: number }[])[0]?.dataIndex ?? 0;
-          const point = points[index];
-          return point ? tip(point, name) : "";
-        },
-      },
-      xAxis: {
-        type: "category",
-        boundaryGap: false,
-        data: points.map((point) => point.label),
-        axisLine: { lineStyle: { color: token("--line") } },
-        axisTick: { show: false },
-        axisLabel: { color: token("--muted"), fontSize: 12, hideOverlap: true, margin: 10 },
-      },
-      yAxis: {
-        type: "value",
-        splitNumber: 3,
-        minInterval: kind === "count" ? 1 : 0,
-        ...(kind === "duration" && { interval: step(points) }),
-        splitLine: { lineStyle: { color: token("--line") } },
-        axisLabel: { color: token("--muted"), fontSize: 12, formatter: axis },
-      },
-      series: [
-        {
-          type: "line",
-          data: points.map((point) => point.before),
-          showSymbol: false,
-          silent: true,
-          lineStyle: { color: token("--line-strong"), width: 1.5, type: [4, 4] },
-          itemStyle: { color: token("--line-strong") },
-          emphasis: { disabled: true },
-        },
-        {
-          type: "line",
-          data: dotted(shut),
-          symbolSize: 6,
-          silent: true,
-          lineStyle: { color: token("--accent"), width: 2 },
-          itemStyle: { color: token("--accent") },
-          areaStyle: { color: token("--accent"), opacity: 0.09 },
-          emphasis: { disabled: true },
-        },
-        {
-          type: "line",
-          data: dotted(open),
-          symbolSize: 6,
-          silent: true,
-          lineStyle: { color: token("--accent"), width: 2, type: [3, 3] },
-          itemStyle: { color: token("--accent") },
-          areaStyle: { color: token("--accent"), opacity: 0.05 },
-          emphasis: { disabled: true },
-        },
-      ],
-    });
+  const hide = (): void => {
+    tip.hidden = ruler.hidden = true;
   };
 
-  paint();
-  dark.addEventListener("change", paint);
-  new ResizeObserver(() => chart.resize()).observe(holder);
-}
-
-const holder = document.querySelector<HTMLElement>("#chart");
-const table = document.querySelector<HTMLTableElement>("#series");
-if (holder && table) draw(holder, table);
-
-const menus = document.querySelectorAll<HTMLDetailsElement>("details.menu");
-const close = (except: EventTarget | null): void => {
-  for (const menu of menus) {
-    if (!(except instanceof Node && menu.contains(except))) menu.open = false;
-  }
-};
-document.addEventListener("click", (event) => close(event.target));
-document.addEventListener("focusin", (event) => close(event.target));
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of menus) {
-    if (menu.open) {
-      menu.open = false;
-      menu.querySelector("summary")?.focus();
+  plot.tabIndex = 0;
+  plot.setAttribute("role", "slider");
+  plot.setAttribute("aria-orientation", "horizontal");
+  plot.setAttribute("aria-valuemin", "0");
+  plot.setAttribute("aria-valuemax", String(last));
+  plot.setAttribute("aria-valuenow", String(at));
+  plot.setAttribute("aria-valuetext", points[at] ? words(points[at]) : "");
+  const under = (event: PointerEvent): number => {
+    const box = plot.getBoundingClientRect();
+    return Math.round(((event.clientX - box.left) / box.width) * last);
+  };
+  plot.addEventListener("pointermove", (event) => show(under(event)));
+  plot.addEventListener("pointerdown", (event) => show(under(event)));
+  plot.addEventListener("pointerleave", () => {
+    if (document.activeElement !== plot) hide();
+  });
+  plot.addEventListener("focus", () => {
+    if (tip.hidden) show(at);
+  });
+  plot.addEventListener("blur", hide);
+  const steps: Record<string, () => number> = {
+    ArrowLeft: () => at - 1,
+    ArrowDown: () => at - 1,
+    ArrowRight: () => at + 1,
+    ArrowUp: () => at + 1,
+    PageDown: () => at - 7,
+    PageUp: () => at + 7,
+    Home: () => 0,
+    End: () => last,
+  };
+  plot.addEventListener("keydown", (event) => {
+    const step = steps[event.key];
+    if (step) {
+      event.preventDefault();
+      show(step());
+    } else if (event.key === "Enter") {
+      note(points[at]?.day ?? "");
+    } else if (event.key === "Escape") {
+      hide();
     }
+  });
+  plot.addEventListener("dblclick", () => note(points[at]?.day ?? ""));
+}
+
+/** Opens the form for a note on this day, where there is one. */
+function note(day: string): void {
+  const notes = document.querySelector<HTMLDetailsElement>("#notes");
+  const field = notes?.querySelector<HTMLInputElement>("input[name=day]");
+  if (!notes || !field) return;
+  notes.open = true;
+  field.value = day;
+  notes.querySelector<HTMLInputElement>("input[name=text]")?.focus();
+}
+
+/** Puts the card that a tab leads to in the place of the one that is shown. */
+async function turn(link: HTMLAnchorElement): Promise<void> {
+  const id = link.dataset.tab ?? "";
+  const card = document.getElementById(id);
+  if (!card) return;
+  card.setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(link.href, { redirect: "error" });
+    if (!response.ok) throw new Error(String(response.status));
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const fresh = page.getElementById(id);
+    if (!fresh) throw new Error("not the page that was asked for");
+    card.replaceWith(fresh);
+    history.replaceState(null, "", link.href.replace(/#.*/, ""));
+    // Every other link on the page leads on from what is shown now.
+    for (const other of document.querySelectorAll<HTMLElement>(".cards > section")) {
+      const one = other.id !== id && page.getElementById(other.id);
+      if (one) other.replaceWith(one);
+    }
+    fresh.querySelector<HTMLElement>("a[data-tab][aria-current]")?.focus({ preventScroll: true });
+  } catch {
+    location.href = link.href;
   }
+}
+
+document.addEventListener("click", (event) => {
+  const link = (event.target as Element).closest<HTMLAnchorElement>("a[data-tab]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  void turn(link);
 });
+
+const chart = document.querySelector<HTMLElement>("#chart");
+const table = document.querySelector<HTMLTableElement>("#series");
+if (chart && table) tell(chart, table);

@@ -25,11 +25,12 @@ from accounts.audit import Audit
 from accounts.people import People
 from anonymize.keys import KeyStore
 from config.settings import Settings, load
+from control.annotations import Annotations
 from control.database import open_control, released_days
 from control.definitions import Definitions
 from control.first_events import FirstEvents
 from control.sites import Site, Sites
-from dashboards import pages, sections
+from dashboards import pages, sections, view
 from releases.reading import Reading
 from store.clickhouse import Store, hosting
 from store.migrate import migrate
@@ -38,7 +39,8 @@ from subjects import languages
 NOW = datetime(2026, 11, 22, 14, 20, tzinfo=UTC)
 TODAY = date(2026, 11, 22)
 
-Cells = dict[str, dict[str, dict[str, int | None]]]
+Cell = dict[str, int | str | None]
+Cells = dict[str, dict[str, Cell]]
 
 PAGES = ("/", "/pricing", "/docs", "/docs/install", "/blog/why-we-forget", "/changelog", "/about",
          "/docs/consent", "/contact", "/blog", "/docs/api", "/jobs")  # fmt: skip
@@ -53,8 +55,16 @@ SHARES = {
     "os": ("Windows", "iOS", "Android", "macOS", "Linux"),
     "screen": ("Home", "Basket", "Order"),
     "app_version": ("", "3.2.0", "3.1.4"),
-    "event": ("pageview", "Sign up", "Download", "Search"),
+    "event": ("pageview", "Sign up", "File Download", "Search"),
+    "exit_page": PAGES[2:9],
+    "referrer": ("", "news.example/item", "duckduckgo.com", "lemmy.example/c/privacy"),
+    "campaign": ("", "spring", "newsletter-40"),
+    "region": ("BE-VLG", "BE-WAL", "BE-BRU", "FR", "DE-NW"),
+    "language": ("nl", "fr", "en", "de"),
+    "screen_size": ("Desktop", "Laptop", "Mobile"),
 }
+# Crosses, each within one value: what a filter by it shows.
+CROSSED = {"page|country": "BE", "source|country": "BE", "hour|country": "BE", "page|event": "404"}
 
 
 @dataclass
@@ -129,14 +139,17 @@ def build(settings: Settings, control: Engine, people: People) -> Flask:
     Babel(app, locale_selector=languages.wanted)
     reading = Reading(Store(settings), control)
     first = FirstEvents(control, lambda: NOW)
-    pages.init(app, reading, Sites(control, ttl=0), first, settings, now=lambda: NOW)
+    definitions = Definitions(control, lambda: NOW)
+    shown = view.Parts(reading, definitions, Annotations(control, lambda: NOW))
+    parts = pages.Parts(shown, Sites(control, ttl=0), first, audit, settings, lambda: NOW)
+    pages.init(app, parts)
     keys = KeyStore(settings.keys_url, bytes(32), lambda: NOW)
     sections.init(
         app,
         sections.Parts(
             reading,
             Sites(control, ttl=0),
-            Definitions(control, lambda: NOW),
+            definitions,
             audit,
             keys.status,
             lambda: {"spool": {"ok": True, "reason": "has room"}},
@@ -198,6 +211,11 @@ def _busy_day(chance: random.Random, day: date, part: float) -> Cells:
         for hour, weight in enumerate(rhythm)
         if hour > 3 and (part == 1.0 or hour <= 15)
     }
+    for cross, by in CROSSED.items():
+        cells[cross] = {
+            value: _cell(cell["visitors"] or 0, 3) | {"by": by}
+            for value, cell in cells[cross.partition("|")[0]].items()
+        }
     cells["basis"] = {
         "consent": _cell(int(visitors * 0.46)),
         "exempt": _cell(int(visitors * 0.5)),
@@ -208,7 +226,8 @@ def _busy_day(chance: random.Random, day: date, part: float) -> Cells:
     return cells
 
 
-def _cell(visitors: int) -> dict[str, int | None]:
+def _cell(visitors: int, part: int = 1) -> Cell:
+    visitors //= part
     visits = visitors * 12 // 10
     figures = {
         "visitors": visitors,
@@ -218,7 +237,7 @@ def _cell(visitors: int) -> dict[str, int | None]:
         "linked_pageviews": visits * 26 // 10,
         "bounces": visits * 42 // 100,
     }
-    rounded: dict[str, int | None] = {name: n // 5 * 5 for name, n in figures.items()}
+    rounded: Cell = {name: n // 5 * 5 for name, n in figures.items()}
     return rounded | {"duration": visits * 132}
 
 
@@ -233,9 +252,9 @@ def _unconsented_day(chance: random.Random) -> Cells:
     }
 
 
-def _views(n: int) -> dict[str, int | None]:
+def _views(n: int) -> Cell:
     return {"pageviews": n, "events": n}
 
 
-def _only(n: int) -> dict[str, int | None]:
+def _only(n: int) -> Cell:
     return {"events": n}
