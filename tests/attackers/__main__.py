@@ -41,7 +41,7 @@ def floored(view, k):
 
 
 def passive_claims(publisher, day):
-    """(attack, variant) to its claims, and the day's cells unrounded. The variants: as published;
+    """(attack, variant) to its claims, and variant to the day's cells. The variants: as published;
     as if the attacker had undone all rounding; under a floor alone; everything shown.
     """
     k = publisher.site.k
@@ -60,19 +60,16 @@ def passive_claims(publisher, day):
         )
         for variant in variants
     }
-    return found, view
+    return found, seen
 
 
-def three_together(publisher, day, triples=three.TRIPLES, most=8):
+def three_together(seen, day, triples=three.TRIPLES, most=8):
     """Variant to the widths of hidden cells of at most `most` cells of each three crosses."""
-    k, rows = publisher.site.k, list(day.rows(publisher.site.id))
-    seen = {
-        "unrounded": publisher.release(day.day, rows),
-        "floor": floored(publisher.release(day.day, rows, disclose=False), k),
-    }
     return {
-        variant: [w for names in triples for w in three.widths(view, day.truth, k, names, most)]
-        for variant, view in seen.items()
+        variant: [
+            w for names in triples for w in three.widths(seen[variant], day.truth, K, names, most)
+        ]
+        for variant in ("unrounded", "floor")
     }
 
 
@@ -158,13 +155,14 @@ def report(sizes, hidden_sizes, home):
     for visitors in sizes:
         day = Town(visitors).day(MONDAY)
         with publisher(home / f"{visitors}", K) as published:
-            found, view = passive_claims(published, day)
+            found, seen = passive_claims(published, day)
+            view = seen["unrounded"]
             found |= looks(published, day, view)
             days = weeks[K, visitors] = whole_week(published, visitors)
             found |= insider_claims(published, day)
             found |= followed_claims(published, visitors)
             if visitors <= 2000:
-                together += _together(visitors, three_together(published, day))
+                together += _together(visitors, three_together(seen, day))
                 found |= range_claims(published.store, home / f"ranges-{visitors}", visitors)
         found["weeks", "unrounded"] = passive.weeks(days, K)
         found["weeks", "off"] = passive.weeks(days, K, disclose=False)
