@@ -40,8 +40,6 @@ SLICE_ROWS = 1_250_000
 # A day of fewer rows lies in memory, in tables that cost next to nothing to make and to drop.
 _SMALL_ROWS = 50_000
 _ON_DISK = re.compile(r"ENGINE = MergeTree ORDER BY (\([^)]*\)|\w+)")
-# What lives for seconds is never worth merging: all that a merge reads and writes, nobody reads.
-_UNMERGED = "SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1"
 # To plan for several threads, or to compile, takes longer than so few rows take.
 _SMALL_SETTINGS = {
     "max_threads": 1,
@@ -102,8 +100,8 @@ class Scratch:
             self.store.insert_lines(self.prefix + table, [lines], secrets.token_hex(8))
 
     def _named(self, statement: str) -> str:
-        engine = "ENGINE = Memory" if self.small else rf"\g<0> {_UNMERGED}"
-        statement = _ON_DISK.sub(engine, statement)
+        if self.small:
+            statement = _ON_DISK.sub("ENGINE = Memory", statement)
         return statement.replace("{scratch}", self.prefix)
 
     @property
