@@ -80,7 +80,8 @@ function tell(chart: HTMLElement, table: HTMLTableElement): void {
   plot.setAttribute("aria-valuemin", "0");
   plot.setAttribute("aria-valuemax", String(last));
   plot.setAttribute("aria-valuenow", String(at));
-  plot.setAttribute("aria-valuetext", points[at] ? words(points[at]) : "");
+  const first = points[at];
+  plot.setAttribute("aria-valuetext", first ? words(first) : "");
   const under = (event: PointerEvent): number => {
     const box = plot.getBoundingClientRect();
     return Math.round(((event.clientX - box.left) / box.width) * last);
