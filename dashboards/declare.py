@@ -25,9 +25,9 @@ from dashboards.countries import country
 from dashboards.explore import described
 from dashboards.period import Period
 from dashboards.words import N_
-from releases.definitions import filters
 from releases.reading import Ask, Reading
 from releases.tables import DIMENSIONS, OTHER
+from releases.wording import filters
 
 # Values that a list offers; what is rarer can be declared on the command line.
 _OFFERED = 15

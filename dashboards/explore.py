@@ -19,9 +19,9 @@ from dashboards.countries import country
 from dashboards.period import Period, days
 from dashboards.stats_language import Comparisons, Include, Query
 from dashboards.words import N_
-from releases.definitions import has_figures
 from releases.reading import Ask, Reading, Values
 from releases.tables import COHORT_WEEKS, DIMENSIONS, Dimension, crossed, segmented
+from releases.wording import has_figures
 
 # Weeks whose newcomers are followed, at least: in fewer there is nothing to see.
 _WEEKS = 10

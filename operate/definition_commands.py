@@ -11,7 +11,7 @@ from control.definitions import LIVE, NEW, Definition, Definitions, Funnel, Goal
 from control.sites import Site
 from operate.commands import as_json, known_site, show, with_services
 from operate.services import Services, now
-from releases.definitions import filters, written
+from releases.wording import filters, written
 
 _LIMITS = (
     f"A site may have {LIVE} goals, funnels and segments together, and add {NEW} in seven days."

@@ -17,9 +17,10 @@ from control.database import released_days, released_definitions
 from control.definitions import Definition, Definitions
 from control.sites import Site
 from releases.compute import write
-from releases.definitions import cells, has_figures
+from releases.definitions import cells
 from releases.disclosure import Threshold
 from releases.scratch import Scratch, scratch
+from releases.wording import has_figures
 from store.clickhouse import Store
 
 # A day of which nothing will ever be shown.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from anonymize.event import Row
 from config.settings import load
 from control.definitions import DefinitionError, Definitions, funnel, goal, segment
-from releases import definitions
+from releases import definitions, wording
 from releases.beside import Beside
 from releases.compute import write
 from releases.disclosure import HUB, Figures, Published, declared, thresholds
@@ -626,7 +626,7 @@ def test_a_segment_shows_events_where_a_filter_is_an_event(world):
     "alias", [segment("A", [("country", "BE")]), goal("B", event_name="pageview")], ids=str
 )
 def test_what_is_a_cell_of_another_table_has_no_figures_of_its_own(alias):
-    assert not definitions.has_figures(alias)
+    assert not wording.has_figures(alias)
 
 
 @pytest.mark.parametrize(
@@ -639,13 +639,13 @@ def test_what_is_a_cell_of_another_table_has_no_figures_of_its_own(alias):
 )
 def test_a_segment_is_of_dimensions_that_others_are_crossed_with(text, words):
     with pytest.raises(DefinitionError) as refused:
-        definitions.filters([text])
+        wording.filters([text])
     assert words in str(refused.value)
 
 
 def test_a_segments_filters_are_written_as_they_are_read():
     texts = ["visit:utm_campaign=a=b", "visit:country=BE"]
-    assert definitions.written(segment("a", definitions.filters(reversed(texts)))) == texts
+    assert wording.written(segment("a", wording.filters(reversed(texts)))) == texts
 
 
 def test_allowed_properties_are_dimensions_and_a_goals_money_is_no_one_persons(world, made):
